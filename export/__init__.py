@@ -1,0 +1,1 @@
+"""How a trained network becomes one self-describing ONNX file."""

@@ -1,0 +1,243 @@
+"""Write a network as one self-describing ONNX file, and prove that the file says what PyTorch says.
+
+The file is written beside its final name, checked in ONNX Runtime against PyTorch, and only then moved into place: under
+its name there is always either nothing, the previous file or a verified new one.
+"""
+
+import copy
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.graph import INPUTS, MAPPED, OUTPUTS, CamGraph
+from localization.card import METADATA_KEY, METHODS, ModelCard
+from localization.errors import UserError
+from training.networks.network import Network
+
+OPSET = 20
+BATCH = torch.export.Dim("batch", min=1, max=64)
+TOLERANCE = 2e-3  # of the largest value of each output; float32 convolutions in two runtimes differ by about 1e-5
+VERIFY_BATCH = 3  # more than one frame, so that a graph that mixes up its batch is found
+VERSIONS_OF = ("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime")
+
+
+class ExportError(UserError):
+    """The network is not one whose maps this graph can make, or the written file does not agree with it."""
+
+    code = "export-failed"
+    status = 422
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences found while verifying a file, each as a share of the largest value of its kind."""
+
+    logits: float
+    maps: float
+    spread: float
+    identity: float  # mean of a class's map plus its bias, against its logit
+
+    @property
+    def worst(self) -> float:
+        """The largest of them."""
+        return max(self.logits, self.maps, self.spread, self.identity)
+
+    def __str__(self) -> str:
+        parts = {"logits": self.logits, "maps": self.maps, "spread maps": self.spread, "CAM identity": self.identity}
+        return ", ".join(f"{name} {value:.2g}" for name, value in parts.items())
+
+
+def describe_network(
+    network: Network, /, *, name: str, classes: Sequence[str], input_size: int, **facts: Any
+) -> ModelCard:
+    """The card of a network, its sizes measured by one forward pass.
+
+    Args:
+        network: on the CPU or not; it is left as it was.
+        name: what the model is called in settings and file names.
+        classes: the C names, in logit order.
+        input_size: S, the side in pixels of the frames it takes.
+        facts: any further fields of `ModelCard`, such as `class_ids`, `threshold`, `dataset` or `licence`.
+
+    Raises:
+        ExportError: the number of names is not C, grids are not square, or `forward` is not GAP and `head`.
+    """
+    network = _still(network)
+    count = network.head.out_features
+    if len(classes) != count:
+        raise ExportError(f"{name} has {count} logits but {len(classes)} class names were given: give one for each.")
+    frames = torch.from_numpy(_example_frames(input_size))
+    graph = CamGraph(network)
+    with torch.no_grad():
+        features = network.forward_features(graph.normalise(frames))
+    for grid, which in ((features.last, "last features"), (features.stride16, "stride-16 features")):
+        if grid.ndim != 4 or grid.shape[2] != grid.shape[3]:
+            raise ExportError(
+                f"The {which} of {name} have shape {tuple(grid.shape)}; a square grid (B, K, h, h) is needed. "
+                "Name the layer whose output is a feature map of the whole frame."
+            )
+    _check_head(network, graph, frames, features.last, name)
+    card = ModelCard(
+        name=name,
+        classes=tuple(classes),
+        class_ids=tuple(classes),
+        input_size=input_size,
+        map_size=features.last.shape[3],
+        spread_size=features.stride16.shape[3],
+        features=features.last.shape[1],
+        mapped=min(MAPPED, count),
+        methods=METHODS,
+        versions={package: version(package) for package in VERSIONS_OF if _installed(package)},
+        revision=git_revision(),
+    )
+    return replace(card, **facts)
+
+
+def export_network(network: Network, card: ModelCard, path: Path | str) -> Agreement:
+    """Write `network` with its map head and `card` to `path`, verified against PyTorch before it gets that name.
+
+    Args:
+        network: any `training.networks.network.Network`; a copy of it is exported, on the CPU and in `eval()` mode.
+        card: from `describe_network`.
+        path: ends in .onnx; its folder is made when it is missing.
+
+    Returns:
+        How closely the file agrees with PyTorch.
+
+    Raises:
+        ExportError: the file disagrees with the network; nothing is left at `path` that was not there before.
+        OSError: the folder cannot be written.
+    """
+    path = Path(path)
+    graph = CamGraph(_still(network)).eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    program = torch.onnx.export(
+        graph,
+        (
+            torch.from_numpy(_example_frames(card.input_size)),
+            torch.full((VERIFY_BATCH, card.mapped), -1),
+            torch.zeros(VERIFY_BATCH, dtype=torch.int64),
+        ),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=INPUTS,
+        output_names=OUTPUTS,
+        dynamic_shapes={name: {0: BATCH} for name in INPUTS},
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None  # the dynamo exporter always returns one
+    program.model.metadata_props[METADATA_KEY] = card.to_json()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
+    os.close(handle)
+    try:
+        program.save(temporary, external_data=False)
+        agreement = verify(Path(temporary), graph, card)
+        os.chmod(temporary, 0o644)  # mkstemp makes it private to this user
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return agreement
+
+
+def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
+    """Compare the file at `path` with PyTorch on made-up frames, for every map method.
+
+    Raises:
+        ExportError: they differ by more than `TOLERANCE`, or the CAM identity does not hold; the message has the numbers.
+    """
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    frames = _example_frames(card.input_size)
+    # One frame with every method, so that one run sees them all, and frames of its own for the batch.
+    frames = np.concatenate([frames, np.repeat(frames[:1], len(METHODS), axis=0)])
+    classes = np.full((len(frames), card.mapped), -1, dtype=np.int64)
+    classes[0, -1] = 0
+    method = np.concatenate([np.zeros(VERIFY_BATCH, dtype=np.int64), np.arange(len(METHODS))])
+    values = session.run(list(OUTPUTS), {"frames": frames, "classes": classes, "method": method})
+    found = dict(zip(OUTPUTS, cast("list[NDArray[Any]]", values), strict=True))
+    with torch.no_grad():
+        logits = graph.network.forward(graph.normalise(torch.from_numpy(frames))).float().numpy()
+        wanted = graph(torch.from_numpy(frames), torch.from_numpy(found["chosen"]), torch.from_numpy(method))
+    mean_plus_bias = found["maps"].mean((2, 3)) + cast(Tensor, graph.bias).numpy()[found["chosen"]]
+    plain = method == METHODS.index("cam")
+    own = np.take_along_axis(found["logits"], found["chosen"], axis=1)
+    scale = float(np.abs(logits).max())
+    agreement = Agreement(
+        logits=_difference(found["logits"], logits),
+        maps=_difference(found["maps"], wanted.maps.numpy()),
+        spread=_difference(found["spread"], wanted.spread.numpy()),
+        identity=float(np.abs(mean_plus_bias - own)[plain].max()) / max(scale, 1e-6),
+    )
+    if not agreement.worst <= TOLERANCE:  # a NaN is refused too
+        raise ExportError(
+            f"The exported file of {card.name} does not agree with the network (largest relative differences: "
+            f"{agreement}; at most {TOLERANCE:g} is allowed), so nothing was written."
+        )
+    return agreement
+
+
+def git_revision() -> str:
+    """The revision of this checkout, with "-dirty" where it has changes; empty where there is none."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match", "no-tag-wanted"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _check_head(network: Network, graph: CamGraph, frames: Tensor, last: Tensor, name: str) -> None:
+    """Refuse a network whose logits are not its head over the plain mean of its last features."""
+    if last.shape[1] != network.head.in_features:
+        raise ExportError(
+            f"The last features of {name} have {last.shape[1]} channels and its head takes {network.head.in_features}: "
+            "name the layer whose output is averaged into the head."
+        )
+    with torch.no_grad():
+        logits = network.forward(graph.normalise(frames))
+        pooled = network.head(last.mean((2, 3)))
+    off = _difference(pooled.float().numpy(), logits.float().numpy())
+    if not off <= TOLERANCE:
+        raise ExportError(
+            f"The logits of {name} are not its linear head over the mean of its last features (they differ by {off:.2g} "
+            f"of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global average pooling "
+            "averages, after its last activation; with another pooling, or layers between, class maps do not add up."
+        )
+
+
+def _still(network: Network) -> Network:
+    """A copy on the CPU, in float32 and in `eval()` mode, that nothing done here can reach the original through."""
+    still = copy.deepcopy(cast(torch.nn.Module, network)).cpu().float().eval()
+    return cast(Network, still.requires_grad_(False))
+
+
+def _example_frames(side: int) -> NDArray[np.uint8]:
+    """(VERIFY_BATCH, S, S, 3) frames with broad and fine structure, the same on every call."""
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (VERIFY_BATCH, 4, 4, 3))
+    cell = -(-side // 4)
+    broad = coarse.repeat(cell, axis=1).repeat(cell, axis=2)[:, :side, :side]
+    return np.clip(broad + random.normal(0, 20, broad.shape), 0, 255).astype(np.uint8)
+
+
+def _difference(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    return float(np.abs(found - wanted).max() / max(float(np.abs(wanted).max()), 1e-6))
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except ModuleNotFoundError:  # importlib.metadata's PackageNotFoundError is one
+        return False
+    return True

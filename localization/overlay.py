@@ -1,0 +1,133 @@
+"""Paint a prediction: the class map as heat, boxes and labels; on RGB pixels or straight on a video frame's planes.
+
+Where the map is low the picture stays as it is; `opacity` is how much of it the hottest places hide. Painting on the
+YUV planes spares a video frame the way to RGB and back, which costs ten times as much as the painting.
+"""
+
+from functools import cache, lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
+from localization.labels import INK, Colour
+from localization.layout import Layout, lay_out
+from localization.prediction import Prediction
+from localization.settings import PaintSettings
+
+Pixels = NDArray[np.uint8]
+
+FINE = 56  # pixels: the map is bent smoothly (cubic) up to this side and straight (linear) from there
+CLEAR, FULL = 0.08, 0.6  # map values below which nothing is painted, and from which the heat has its full opacity
+OUTLINE = INK
+
+
+def paint_rgb(picture: Pixels, prediction: Prediction, paint: PaintSettings) -> Pixels:
+    """A painted copy of an RGB picture uint8 [H, W, 3]; the picture itself is left as it is."""
+    height, width = picture.shape[:2]
+    canvas = _copy(picture, paint.mirror)
+    heat = _heat(prediction, paint.mirror)
+    if heat is not None and paint.opacity > 0:
+        keep, colours = _tables(paint.colormap, paint.opacity, yuv=False)
+        kept = cv2.cvtColor(_enlarge(cv2.LUT(heat, keep), width, height), cv2.COLOR_GRAY2RGB)
+        colour = _enlarge(cv2.LUT(cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB), colours), width, height)
+        canvas = _as_pixels(cv2.add(cv2.multiply(canvas, kept, scale=1 / 255), colour))
+    layout = lay_out(prediction, paint, width, height)
+    _draw_boxes(canvas, layout, [(box.colour, OUTLINE) for box in layout.boxes])
+    for label in layout.labels:
+        label.plate.rgb.lay_on(canvas, label.x, label.y)
+    return canvas
+
+
+def paint_i420(
+    y: Pixels, u: Pixels, v: Pixels, prediction: Prediction, paint: PaintSettings
+) -> tuple[Pixels, Pixels, Pixels]:
+    """Painted copies of the planes of a YUV 4:2:0 frame (limited range, BT.601); the input is left as it is.
+
+    Args:
+        y: uint8 [H, W], H and W even.
+        u: uint8 [H / 2, W / 2].
+        v: uint8 [H / 2, W / 2].
+    """
+    height, width = y.shape
+    planes = [_copy(plane, paint.mirror) for plane in (y, u, v)]
+    heat = _heat(prediction, paint.mirror)
+    if heat is not None and paint.opacity > 0:
+        keep, colours = _tables(paint.colormap, paint.opacity, yuv=True)
+        shares = cv2.split(cv2.LUT(cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB), colours))
+        kept = {plane.shape: _enlarge(cv2.LUT(heat, keep), plane.shape[1], plane.shape[0]) for plane in planes[:2]}
+        for index, plane in enumerate(planes):
+            colour = _enlarge(shares[index], plane.shape[1], plane.shape[0])
+            planes[index] = _as_pixels(cv2.add(cv2.multiply(plane, kept[plane.shape], scale=1 / 255), colour))
+    layout = lay_out(prediction, paint, width, height)
+    yuv = [_yuv(box.colour) for box in layout.boxes]
+    _draw_boxes(planes[0], layout, [((c[0],), _yuv(OUTLINE)[:1]) for c in yuv])
+    for index in (1, 2):
+        _draw_boxes(planes[index], layout, [((c[index],), None) for c in yuv], scale=2)
+    for label in layout.labels:
+        label.plate.y.lay_on(planes[0], label.x, label.y)
+        label.plate.u.lay_on(planes[1], label.x // 2, label.y // 2)
+        label.plate.v.lay_on(planes[2], label.x // 2, label.y // 2)
+    return planes[0], planes[1], planes[2]
+
+
+def _heat(prediction: Prediction, mirror: bool) -> Pixels | None:
+    """The shown maps as one uint8 [FINE, FINE], the larger value where they overlap; None when nothing is shown."""
+    if not prediction.sure:
+        return None
+    grid = prediction.maps[0].grid
+    for shown in prediction.maps[1:]:
+        other = shown.grid
+        if other.shape != grid.shape:
+            other = cv2.resize(other, grid.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
+        grid = np.maximum(grid, other)
+    fine = cv2.resize(np.nan_to_num(grid), (FINE, FINE), interpolation=cv2.INTER_CUBIC)
+    if mirror:
+        fine = cv2.flip(fine, 1)
+    return np.rint(np.clip(fine, 0, 1) * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _tables(colormap: str, opacity: float, yuv: bool) -> tuple[Pixels, NDArray[np.uint8]]:
+    """For each map value: how much of the picture stays ([256] of 0..255), and the colour's share added to it."""
+    value = np.arange(256) / 255
+    ramp = np.clip((value - CLEAR) / (FULL - CLEAR), 0, 1)
+    alpha = opacity * ramp * ramp * (3 - 2 * ramp)
+    table = yuv_table(colormap) if yuv else rgb_table(colormap)
+    keep = np.rint(255 * (1 - alpha)).astype(np.uint8)
+    return keep, np.rint(table * alpha[:, None]).astype(np.uint8)[None]
+
+
+@cache
+def _yuv(colour: Colour) -> Colour:
+    y, u, v = rgb_to_yuv(np.array(colour, np.uint8))
+    return int(y), int(u), int(v)
+
+
+def _draw_boxes(
+    plane: Pixels,
+    layout: Layout,
+    colours: list[tuple[tuple[int, ...], tuple[int, ...] | None]],
+    scale: int = 1,
+) -> None:
+    """Draw each box's dark outline and its line on one plane, whose pixels are `scale` of the picture's wide."""
+    thickness = -(-layout.thickness // scale)
+    for box, (line, outline) in zip(layout.boxes, colours, strict=True):
+        x0, y0, x1, y1 = (value // scale for value in box.corners)
+        if outline is not None:
+            cv2.rectangle(plane, (x0, y0), (x1, y1), outline, thickness + 2)
+        cv2.rectangle(plane, (x0, y0), (x1, y1), line, thickness)
+
+
+def _copy(plane: Pixels, mirror: bool) -> Pixels:
+    return _as_pixels(cv2.flip(plane, 1)) if mirror else plane.copy()
+
+
+def _enlarge(plane: NDArray[np.uint8] | cv2.typing.MatLike, width: int, height: int) -> Pixels:
+    return _as_pixels(cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _as_pixels(array: cv2.typing.MatLike) -> Pixels:
+    """OpenCV's stubs know any number type; here it is always bytes."""
+    return array.astype(np.uint8, copy=False)

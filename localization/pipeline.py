@@ -1,0 +1,155 @@
+"""The one path from a picture to its meaning, for stream, upload, annotate and evaluate alike.
+
+resize (`fit_picture`) -> graph (`LocalizationModel.run`) -> class choice, maps, boxes -> `Prediction`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from localization.boxes import find_boxes, otsu
+from localization.card import ModelCard
+from localization.model import LocalizationModel, RawOutputs
+from localization.prediction import Box, ClassMap, Prediction, RankedClass
+from localization.settings import Analysis, AnalysisSettings, resolve
+from localization.temporal import ClassTracker
+
+_FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """What one frame of a batch wants; frames of one stream share a `tracker`, pictures on their own have none."""
+
+    analysis: Analysis
+    tracker: ClassTracker | None = None
+    pts: float = 0.0  # seconds
+
+
+def fit_picture(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.uint8]:
+    """Squash an RGB picture [H, W, 3] to the model's [S, S, 3] with the card's resize filter."""
+    size = card.input_size
+    return cast("NDArray[np.uint8]", cv2.resize(picture, (size, size), interpolation=_FILTERS[card.resize]))
+
+
+def localize(
+    model: LocalizationModel, picture: NDArray[np.uint8], settings: AnalysisSettings | None = None
+) -> Prediction:
+    """Localize in one RGB picture uint8 [H, W, 3].
+
+    Example:
+        >>> model = LocalizationModel(ModelLibrary().ensure("efficientnet-lite0"))
+        >>> localize(model, skimage.data.chelsea()).boxes[0].name
+        'Egyptian cat'
+
+    Raises:
+        SettingsError: a class or method that the model does not have.
+    """
+    request = FrameRequest(resolve(settings or AnalysisSettings(), model.card))
+    return localize_batch(model, [fit_picture(picture, model.card)], [request])[0]
+
+
+def localize_batch(
+    model: LocalizationModel, fitted: Sequence[NDArray[np.uint8]], requests: Sequence[FrameRequest]
+) -> list[Prediction]:
+    """Localize in a batch of fitted frames, one request each; trackers are updated in the order given."""
+    started = perf_counter()
+    card = model.card
+    outputs = ["logits", "chosen"]
+    if any(r.analysis.map == "spread" for r in requests):
+        outputs += ["spread", "threshold"]
+    if any(r.analysis.map == "plain" for r in requests):
+        outputs.append("maps")
+    if any(r.analysis.box == "two_stage" for r in requests):
+        outputs.append("features")
+    raw = model.run(
+        np.stack(fitted),
+        np.stack([_positions(request, card.mapped) for request in requests]),
+        np.array([request.analysis.method_index for request in requests], np.int64),
+        outputs,
+    )
+    infer_ms = (perf_counter() - started) * 1e3
+    return [_interpret(card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
+
+
+def _positions(request: FrameRequest, k: int) -> NDArray[np.int64]:
+    """The graph's `classes` row: wanted classes at the end, so that the true ranking keeps the first places."""
+    wanted = request.analysis.classes
+    if not wanted and request.tracker is not None and request.tracker.held is not None:
+        wanted = (request.tracker.held,)
+    row = np.full(k, -1, np.int64)
+    if wanted:
+        row[k - len(wanted) :] = wanted
+    return row
+
+
+def _interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameRequest, infer_ms: float) -> Prediction:
+    started = perf_counter()
+    analysis = request.analysis
+    logits = cast("NDArray[np.float32]", raw["logits"][index])
+    scores = _softmax(logits)
+    ranking = np.argsort(-scores, kind="stable")[: analysis.top_k]
+    shown = _shown_classes(scores, logits, request)
+    chosen = [int(c) for c in raw["chosen"][index]]
+    maps = tuple(
+        _class_map(card, raw, index, analysis, chosen.index(wanted), wanted) for wanted in shown if wanted in chosen
+    )
+    features = cast("NDArray[np.float32]", raw["features"][index]) if analysis.box == "two_stage" else None
+    boxes = tuple(
+        Box(m.index, m.name, score, rectangle)
+        for m in maps
+        for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold, features)
+    )
+    return Prediction(
+        model=card.name,
+        method=analysis.method,
+        top=tuple(RankedClass(int(c), card.classes[c], float(scores[c])) for c in ranking),
+        maps=maps,
+        boxes=boxes,
+        ms={"infer": infer_ms, "boxes": (perf_counter() - started) * 1e3},
+    )
+
+
+def _shown_classes(scores: NDArray[np.float64], logits: NDArray[np.float32], request: FrameRequest) -> tuple[int, ...]:
+    """The classes asked for; else the held top class, or none of them when it is below `min_score`."""
+    if request.analysis.classes:
+        return request.analysis.classes
+    top = int(np.argmax(scores)) if request.tracker is None else request.tracker.update(logits, request.pts)
+    return (top,) if scores[top] >= request.analysis.min_score else ()
+
+
+def _class_map(
+    card: ModelCard, raw: RawOutputs, index: int, analysis: Analysis, position: int, wanted: int
+) -> ClassMap:
+    if analysis.map == "spread":
+        grid = cast("NDArray[np.float32]", raw["spread"][index, position])
+        own = float(raw["threshold"][index, position])
+    else:
+        grid = normalised(cast("NDArray[np.float32]", raw["maps"][index, position]))
+        own = otsu(grid) if analysis.threshold == "otsu" else 0.0
+    match analysis.threshold:
+        case "otsu":
+            threshold = own
+        case "card":
+            threshold = card.threshold
+        case given:
+            threshold = given
+    return ClassMap(wanted, card.classes[wanted], grid, threshold)
+
+
+def normalised(grid: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Min-max to [0, 1]; a constant or non-finite map becomes zeros (wsolevaluation's convention)."""
+    low, high = float(grid.min()), float(grid.max())
+    if not np.isfinite(low + high) or high <= low:
+        return np.zeros_like(grid)
+    return ((grid - low) / (high - low)).astype(np.float32)
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    exponentials = np.exp(logits.astype(np.float64) - float(logits.max()))
+    return cast("NDArray[np.float64]", exponentials / exponentials.sum())

@@ -1,0 +1,79 @@
+"""What was seen in one frame, and where: the value every caller gets and its one JSON form (Contract 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in [0, 1] of the frame
+
+
+@dataclass(frozen=True)
+class RankedClass:
+    """A class and its softmax probability in this frame."""
+
+    index: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMap:
+    """Where one class is: `grid` float32 [h, w] in [0, 1], and the threshold in [0, 1] that bounds its box."""
+
+    index: int
+    name: str
+    grid: NDArray[np.float32]
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of one class; `score` is the mean of the class's map inside it."""
+
+    index: int
+    name: str
+    score: float
+    box: Rectangle
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One frame's meaning.
+
+    `top` is the frame's own ranking. `maps` holds the classes that are shown: those the person chose, or the held
+    top class; it is empty when that class stays below `min_score`, and then nothing is asserted ("not sure").
+    """
+
+    model: str
+    method: str
+    top: tuple[RankedClass, ...]
+    maps: tuple[ClassMap, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # stage -> milliseconds
+
+    @property
+    def sure(self) -> bool:
+        """Whether anything is asserted in this frame."""
+        return bool(self.maps)
+
+    def to_json(self, pts: float, frame: int) -> dict[str, Any]:
+        """The one JSON form, for a frame shown at `pts` seconds and numbered `frame` from 0.
+
+        `shown` lists the indices of the classes that are mapped; an empty list is the answer "not sure".
+        """
+        return {
+            "pts": round(pts, 6),
+            "frame": frame,
+            "model": self.model,
+            "method": self.method,
+            "shown": [shown.index for shown in self.maps],
+            "top": [{"class": c.index, "name": c.name, "score": round(c.score, 4)} for c in self.top],
+            "boxes": [
+                {"class": b.index, "score": round(b.score, 4), "box": [round(v, 4) for v in b.box]} for b in self.boxes
+            ],
+            "ms": {stage: round(value, 2) for stage, value in self.ms.items()},
+        }

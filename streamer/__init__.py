@@ -1,0 +1,1 @@
+"""How frames move: cameras, files and peers in; annotated video, results and recordings out."""

@@ -1,0 +1,142 @@
+"""Who runs the models: the `Engine` protocol that the scheduler knows, and the engine of this machine.
+
+One inference thread per device; nothing here touches the event loop but the awaiting of its results.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from localization.card import ModelCard
+from localization.model import LocalizationModel, read_card
+from localization.pipeline import FrameRequest, fit_picture, localize_batch
+from localization.prediction import Prediction
+from streamer.frames import fit_frame
+
+logger = logging.getLogger(__name__)
+
+Picture = av.VideoFrame | NDArray[np.uint8]  # a decoded video frame, or RGB uint8 [H, W, 3]
+
+# A batch on a CPU takes as long as its frames one by one, so it would only make the first of them wait.
+MAX_BATCH = {"cpu": 1, "cuda": 16, "tensorrt": 16}
+MAX_LOADED = 4  # models in memory; the least recently used one leaves
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One frame to localize in; all jobs of a batch share a model."""
+
+    model: str
+    picture: Picture
+    request: FrameRequest
+
+
+class Engine(Protocol):
+    """Runs batches; a pool of machines could stand behind it as well."""
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch worth submitting."""
+
+    async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
+        """Localize in a batch of jobs of one model; one prediction per job, in order."""
+
+    async def card(self, model: str) -> ModelCard:
+        """The card of a model, loaded or not."""
+
+
+class LocalEngine:
+    """The engine of this machine: one device, one inference thread.
+
+    Args:
+        files: model name -> file.
+        provider: as `LocalizationModel`'s.
+        slow_ms: makes every frame take this much longer, to test scheduling without a slow model.
+    """
+
+    def __init__(self, files: Mapping[str, Path], provider: str = "auto", slow_ms: float = 0.0) -> None:
+        self._files = files
+        self._provider = provider
+        self._slow_s = slow_ms / 1e3
+        self._models: OrderedDict[str, LocalizationModel] = OrderedDict()
+        self._cards: dict[str, ModelCard] = {}
+        self._lock = threading.Lock()  # the loading and the inference thread both order the models
+        self._inference = ThreadPoolExecutor(1, thread_name_prefix="inference")
+        # Loading takes a good part of a second: it must not hold up the streams of the other models.
+        self._loading = ThreadPoolExecutor(1, thread_name_prefix="loading")
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch worth submitting on this device."""
+        return min((MAX_BATCH[model.provider] for model in self._models.values()), default=1)
+
+    def loaded(self) -> dict[str, LocalizationModel]:
+        """The models in memory, by name."""
+        return dict(self._models)
+
+    async def card(self, model: str) -> ModelCard:
+        """The card of a model; read from the file when the model is not loaded."""
+        if model in self._models:
+            return self._models[model].card
+        if model not in self._cards:
+            loop = asyncio.get_running_loop()
+            self._cards[model] = await loop.run_in_executor(self._loading, read_card, self._files[model])
+        return self._cards[model]
+
+    async def load(self, model: str) -> LocalizationModel:
+        """Load and warm a model, if it is not loaded; the streams of other models go on meanwhile."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loading, self._load, model)
+
+    async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
+        """Localize in a batch of jobs of one model, on the inference thread."""
+        model = self._models.get(batch[0].model) or await self.load(batch[0].model)
+        return await asyncio.get_running_loop().run_in_executor(self._inference, self._run, model, batch)
+
+    async def close(self) -> None:
+        """Wait for what is running and stop the threads."""
+        loop = asyncio.get_running_loop()
+        for executor in (self._inference, self._loading):
+            # On its own short-lived thread: the default executor may still be busy with encoders.
+            await loop.run_in_executor(None, executor.shutdown)
+
+    def _load(self, name: str) -> LocalizationModel:
+        if (model := self._models.get(name)) is not None:
+            return model
+        model = LocalizationModel(self._files[name], self._provider)
+        model.warm_up()
+        logger.info("%s runs on %s: %s.", name, model.provider, model.provider_reason)
+        with self._lock:
+            self._models[name] = model
+            while len(self._models) > MAX_LOADED:
+                self._models.popitem(last=False)
+        return model
+
+    def _run(self, model: LocalizationModel, batch: Sequence[Job]) -> list[Prediction]:
+        with self._lock:
+            if batch[0].model in self._models:
+                self._models.move_to_end(batch[0].model)
+        started = time.perf_counter()
+        fitted = [self._fit(model.card, job.picture) for job in batch]
+        prepare_ms = (time.perf_counter() - started) * 1e3
+        if self._slow_s:
+            time.sleep(self._slow_s * len(batch))
+        predictions = localize_batch(model, fitted, [job.request for job in batch])
+        return [replace(p, ms={"prepare": prepare_ms, **p.ms}) for p in predictions]
+
+    @staticmethod
+    def _fit(card: ModelCard, picture: Picture) -> NDArray[np.uint8]:
+        if isinstance(picture, av.VideoFrame):
+            return fit_frame(picture, card.input_size, card.resize)
+        return fit_picture(picture, card)

@@ -1,0 +1,127 @@
+"""Decoded video frames in and out of numpy: fit one for the model, paint one for the viewer, stand one upright.
+
+Every frame that leaves here is yuv420p in limited range and, where the source says what its colours are, BT.601: that
+is what a WebRTC receiver assumes of untagged video, and what the colours of the overlay are made for.
+`threads=1` everywhere: swscale's own threads stall for milliseconds when the cores are busy.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from numpy.typing import NDArray
+
+from localization.overlay import paint_i420
+from localization.prediction import Prediction
+from localization.settings import PaintSettings
+
+# Without these flags swscale takes fast paths that darken the picture by 1.5 grey levels.
+_EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+_FILTERS = {"area": Interpolation.AREA | _EXACT, "linear": Interpolation.BILINEAR | _EXACT}
+_BT601 = (Colorspace.ITU601, Colorspace.SMPTE170M, Colorspace.DEFAULT)  # the last is "not tagged"
+
+
+def fit_frame(frame: av.VideoFrame, size: int, resize: str) -> NDArray[np.uint8]:
+    """Squash a frame to RGB uint8 [size, size, 3], the same picture `localization.pipeline.fit_picture` makes.
+
+    The frame's own colour matrix and range are respected; untagged frames count as BT.601, limited range.
+
+    Args:
+        resize: the card's filter, "area" or "linear".
+    """
+    fitted = frame.reformat(size, size, "rgb24", interpolation=_FILTERS[resize], threads=1)
+    return cast("NDArray[np.uint8]", fitted.to_ndarray())
+
+
+def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The whole frame as RGB uint8 [H, W, 3]."""
+    whole = frame.reformat(format="rgb24", interpolation=_FILTERS["area"], threads=1)
+    return cast("NDArray[np.uint8]", whole.to_ndarray())
+
+
+def paint_frame(frame: av.VideoFrame, prediction: Prediction, paint: PaintSettings) -> av.VideoFrame:
+    """A painted copy of a frame: yuv420p, the same pts and time base; an odd last row or column is cut off."""
+    source = to_i420(frame)
+    y, u, v = planes(source)
+    return from_planes(paint_i420(y, u, v, prediction, paint), like=source)
+
+
+def to_i420(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame as yuv420p, limited range, BT.601 unless untagged; the very same object when it is that already."""
+    if (
+        frame.format.name == "yuv420p"
+        and frame.colorspace in _BT601
+        and frame.color_range in (ColorRange.MPEG, ColorRange.UNSPECIFIED)
+    ):
+        return frame
+    converted = frame.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=_FILTERS["area"],
+        threads=1,
+    )
+    _stamp(converted, like=frame)
+    return converted
+
+
+def planes(frame: av.VideoFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Views of a yuv420p frame's planes, cropped to even sides: y [H, W], u and v [H/2, W/2]."""
+    height, width = frame.height // 2, frame.width // 2
+    y, u, v = (
+        np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * plane.height].reshape(
+            plane.height, plane.line_size
+        )
+        for plane in frame.planes
+    )
+    return y[: 2 * height, : 2 * width], u[:height, :width], v[:height, :width]
+
+
+def from_planes(picture: Sequence[NDArray[np.uint8]], like: av.VideoFrame) -> av.VideoFrame:
+    """A new yuv420p frame of y [H, W], u and v [H/2, W/2], with the timestamps and colour tags of `like`."""
+    height, width = picture[0].shape
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for view, plane in zip(planes(frame), picture, strict=True):
+        view[:] = plane
+    _stamp(frame, like)
+    frame.colorspace, frame.color_range = like.colorspace, like.color_range
+    frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
+    return frame
+
+
+def _stamp(frame: av.VideoFrame, like: av.VideoFrame) -> None:
+    frame.pts = like.pts
+    if like.time_base is not None:  # a frame made by hand has none, and none can be set
+        frame.time_base = like.time_base
+
+
+def upright(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame turned as its display matrix says (phones film lying down); the same object when there is no turn."""
+    quarters = round(frame.rotation / 90) % 4
+    if quarters == 0:
+        return frame
+    source = to_i420(frame)
+    return from_planes([np.rot90(plane, quarters) for plane in planes(source)], like=source)
+
+
+def letterboxed(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """The frame scaled into `width` x `height` (both even) with its proportions kept and black bars around it."""
+    source = to_i420(frame)
+    if (source.width, source.height) == (width, height):
+        return source
+    scale = min(width / source.width, height / source.height)
+    inner_width = max(2, min(width, 2 * round(source.width * scale / 2)))
+    inner_height = max(2, min(height, 2 * round(source.height * scale / 2)))
+    inner = source.reformat(inner_width, inner_height, interpolation=Interpolation.AREA, threads=1)
+    # In chroma samples, so that no bar ends inside a chroma pixel.
+    left, top = (width - inner_width) // 4, (height - inner_height) // 4
+    picture = [
+        np.full((height, width), 16, np.uint8),
+        np.full((height // 2, width // 2), 128, np.uint8),
+        np.full((height // 2, width // 2), 128, np.uint8),
+    ]
+    for canvas, plane, step in zip(picture, planes(inner), (2, 1, 1), strict=True):
+        canvas[step * top : step * top + plane.shape[0], step * left : step * left + plane.shape[1]] = plane
+    return from_planes(picture, like=source)

@@ -1,0 +1,334 @@
+"""`Hub`: everything that lives as long as the server - models, streams, viewers, recordings - and its rules."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+from aiortc import RTCPeerConnection
+from localization.library import ModelLibrary
+from numpy.typing import NDArray
+
+from localization.card import ModelCard
+from localization.errors import UnknownModelError, UserError
+from localization.model import read_card
+from localization.pipeline import FrameRequest
+from localization.prediction import Prediction
+from localization.settings import Analysis, AnalysisSettings, PaintSettings, Settings, resolve
+from streamer import rtc
+from streamer.config import ServerConfig, SourceSpec, is_loopback
+from streamer.engine import Job, LocalEngine
+from streamer.recorder import Recording, RecordingStore
+from streamer.recording import RecordingTask
+from streamer.scheduler import Scheduler
+from streamer.sources import SourceReader
+from streamer.stream import Stream
+from streamer.telemetry import Telemetry, watch_loop
+from streamer.viewer import Viewer
+
+logger = logging.getLogger(__name__)
+
+PAINT_THREADS = 2
+
+
+class SessionCapError(UserError):
+    """As many sessions as the server takes are open."""
+
+    code = "session-cap"
+    status = 503
+
+
+class UnknownStreamError(UserError):
+    """No stream of that id."""
+
+    code = "unknown-stream"
+    status = 404
+
+
+class RecordingStateError(UserError):
+    """A recording that runs already, or none that could be stopped."""
+
+    code = "recording-state"
+    status = 409
+
+
+class Hub:
+    """The living parts of one server. Every method is called on the event loop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.telemetry = Telemetry()
+        self.library = ModelLibrary()
+        self.recordings = RecordingStore(config.recordings, config.min_free_space)
+        self.streams: dict[str, Stream] = {}
+        self.viewers: dict[str, Viewer] = {}
+        self.peers = 0  # open peer connections, those that only send included
+        self.default_model = config.model
+        self.ready = False
+        self._files: dict[str, Path] = {}
+        self._readers: dict[str, SourceReader] = {}
+        self._running: dict[str, RecordingTask] = {}  # by stream
+        self._painting = ThreadPoolExecutor(PAINT_THREADS, thread_name_prefix="paint")
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.engine = LocalEngine(self._files, config.provider, config.slow_ms)
+        self.scheduler = Scheduler(self.engine, self.telemetry)
+
+    async def start(self) -> None:
+        """Load the default model, then start the scheduler and the server-side sources."""
+        loop = asyncio.get_running_loop()
+        path = self.library.path(self.config.model)
+        self.default_model = (await loop.run_in_executor(None, read_card, path)).name
+        for name in self.library.present():
+            self._files[name] = self.library.path(name)
+        self._files[self.default_model] = path
+        rtc.gather_on(self.config.ice_address or rtc.default_addresses(is_loopback(self.config.host)))
+        if self.config.ice_ports:
+            rtc.limit_udp_ports(loop, *self.config.ice_ports)
+        await self.engine.load(self.default_model)
+        self._tasks.append(asyncio.create_task(self.scheduler.run()))
+        self._tasks.append(asyncio.create_task(watch_loop(self.telemetry)))
+        for spec in self.config.source:
+            await self._open_source(spec)
+        self.ready = True
+
+    async def close(self) -> None:
+        """Finish the recordings, say goodbye to the viewers and stop every thread."""
+        self.ready = False
+        loop = asyncio.get_running_loop()
+        for stream_id in list(self._running):
+            await self.stop_recording(stream_id)
+        await asyncio.gather(*(viewer.close("The server is stopping.") for viewer in list(self.viewers.values())))
+        for reader in self._readers.values():
+            await loop.run_in_executor(None, reader.stop)
+        for stream in list(self.streams.values()):
+            stream.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.close()
+        self._painting.shutdown(wait=False)
+
+    # Models
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that can be chosen, the default first; cards are in `card`."""
+        loaded = self.engine.loaded()
+        names = sorted(self._files, key=lambda name: (name != self.default_model, name))
+        return [
+            {"name": n, "default": n == self.default_model, "loaded": n in loaded, "provider": loaded[n].provider}
+            if n in loaded
+            else {"name": n, "default": n == self.default_model, "loaded": False, "provider": None}
+            for n in names
+        ]
+
+    async def card(self, name: str) -> ModelCard:
+        """The card of a model that this server offers.
+
+        Raises:
+            UnknownModelError: it offers none of that name (files are not taken from the network).
+        """
+        if name not in self._files:
+            raise UnknownModelError(f"There is no model {name!r} here: choose one of {', '.join(sorted(self._files))}.")
+        return await self.engine.card(name)
+
+    async def resolve(self, settings: AnalysisSettings) -> tuple[str, Analysis]:
+        """The model's name and the settings checked against its card."""
+        name = settings.model or self.default_model
+        return name, resolve(settings, await self.card(name))
+
+    async def localize(self, rgb: NDArray[np.uint8], settings: AnalysisSettings) -> Prediction:
+        """Localize in one RGB picture [H, W, 3], taking turns with the streams.
+
+        Raises:
+            UserError: settings that this server or the model cannot serve.
+        """
+        model, analysis = await self.resolve(settings)
+        outcome: asyncio.Future[Prediction | UserError] = asyncio.get_running_loop().create_future()
+
+        def settle(result: Prediction | UserError) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
+
+        lane = self.scheduler.lane()
+        try:
+            lane.offer(Job(model, rgb, FrameRequest(analysis)), settle)
+            result = await outcome
+        finally:
+            lane.close()
+        if isinstance(result, UserError):
+            raise result
+        return result
+
+    # Streams and viewers
+
+    def check_room(self) -> None:
+        """Refuse another peer connection beyond the configured number.
+
+        Raises:
+            SessionCapError: no room.
+        """
+        if self.peers >= self.config.max_sessions:
+            raise SessionCapError(
+                f"All {self.config.max_sessions} sessions of this server are taken: try again when somebody has left."
+            )
+
+    def stream(self, stream_id: str) -> Stream:
+        """The stream of that id.
+
+        Raises:
+            UnknownStreamError: there is none.
+        """
+        if stream_id not in self.streams:
+            raise UnknownStreamError(f"There is no stream {stream_id!r}: GET /api/streams lists those that run.")
+        return self.streams[stream_id]
+
+    async def open_stream(self, kind: str, name: str, settings: AnalysisSettings, stream_id: str = "") -> Stream:
+        """A new stream without a source yet; whoever feeds it closes it with `close_stream`."""
+        model, analysis = await self.resolve(settings)
+        stream_id = stream_id or secrets.token_urlsafe(9)
+        stream = Stream(stream_id, kind, name, self.scheduler, self.telemetry, model, settings, analysis)
+        self.streams[stream.id] = stream
+        self._locks[stream.id] = asyncio.Lock()
+        self.telemetry.streams.set(len(self.streams))
+        return stream
+
+    async def close_stream(self, stream: Stream, detail: str) -> None:
+        """End a stream: its recording is finished and its viewers are told why."""
+        if self.streams.pop(stream.id, None) is None:
+            return
+        self._locks.pop(stream.id, None)
+        if stream.id in self._running:
+            await self._finish_recording(stream.id)
+        stream.close()
+        await asyncio.gather(*(v.close(detail) for v in list(self.viewers.values()) if v.stream is stream))
+        self.telemetry.streams.set(len(self.streams))
+
+    def add_viewer(self, stream: Stream, peer: RTCPeerConnection, paint: PaintSettings) -> Viewer:
+        """A subscriber of `stream` on this peer connection."""
+        viewer = Viewer(
+            secrets.token_urlsafe(18),  # the session's URL is its key: nobody may guess it
+            stream,
+            peer,
+            paint,
+            self._painting,
+            self.telemetry,
+            self.change,
+            self._viewer_ended,
+        )
+        self.viewers[viewer.id] = viewer
+        self.telemetry.viewers.set(len(self.viewers))
+        return viewer
+
+    async def change(self, viewer: Viewer, changes: Mapping[str, object], reply: object) -> None:
+        """Apply settings that a viewer asked for, all or none, and tell everybody who watches the same stream."""
+        stream = viewer.stream
+        lock = self._locks.get(stream.id)
+        if lock is None:
+            return  # the stream has just ended
+        async with lock:  # a model's card may take a moment to read, and the newest change must win
+            wanted = Settings(stream.settings, viewer.paint).changed(changes)
+            model, analysis = await self.resolve(wanted.analysis)
+            stream.analyse_with(model, wanted.analysis, analysis)
+            viewer.paint = wanted.paint
+        self._announce(stream, viewer, reply)
+
+    async def _viewer_ended(self, viewer: Viewer) -> None:
+        self.viewers.pop(viewer.id, None)
+        self.telemetry.viewers.set(len(self.viewers))
+        self._announce(viewer.stream)
+
+    def _announce(self, stream: Stream, replying_to: Viewer | None = None, reply: object = None) -> None:
+        watching = [viewer for viewer in self.viewers.values() if viewer.stream is stream]
+        recording = self._running[stream.id].id if stream.id in self._running else None
+        for viewer in watching:
+            viewer.send_state(recording, len(watching), reply if viewer is replying_to else None)
+
+    def stream_summaries(self) -> list[dict[str, Any]]:
+        """What `GET /api/streams` answers."""
+        return [
+            {
+                "id": s.id,
+                "source": s.kind,
+                "name": s.name,
+                "state": s.state,
+                "detail": s.detail,
+                "viewers": sum(v.stream is s for v in self.viewers.values()),
+                "settings": s.settings_json(),
+                "width": s.width,
+                "height": s.height,
+                "fps": round(s.fps(), 1),
+                "frames": {
+                    "received": s.counters.received,
+                    "decoded": s.counters.received,
+                    "processed": s.counters.processed,
+                    "dropped": s.dropped,
+                },
+                "recording": self._running[s.id].id if s.id in self._running else None,
+            }
+            for s in self.streams.values()
+        ]
+
+    async def _open_source(self, spec: SourceSpec) -> None:
+        reader = SourceReader(spec.spec, once=spec.once)
+        stream = await self.open_stream(reader.kind, reader.shown, AnalysisSettings(), spec.name)
+        loop = asyncio.get_running_loop()
+
+        def on_state(state: str, detail: str) -> None:
+            loop.call_soon_threadsafe(self._source_state, stream, state, detail)
+
+        reader.start(stream.push_threadsafe, on_state)
+        self._readers[stream.id] = reader
+        self.telemetry.decoded_sources.set(len(self._readers))
+
+    def _source_state(self, stream: Stream, state: str, detail: str) -> None:
+        if stream.state != "ended":
+            stream.state, stream.detail = state, detail
+            logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
+
+    # Recordings
+
+    async def start_recording(self, stream_id: str, paint: PaintSettings | None = None) -> str:
+        """Record a stream's annotated video; returns the recording's id.
+
+        Raises:
+            RecordingStateError: it is being recorded already.
+            UserError: the recordings folder cannot be written, or the disk is full.
+        """
+        stream = self.stream(stream_id)
+        if stream_id in self._running:
+            raise RecordingStateError("This stream is being recorded already: stop that recording first.")
+        recorder = self.recordings.new(stream.name)
+        self._running[stream_id] = RecordingTask(
+            stream, recorder, paint or PaintSettings(), self._painting, self.telemetry
+        )
+        self._announce(stream)
+        return recorder.id
+
+    async def stop_recording(self, stream_id: str) -> Recording:
+        """Finish the stream's recording; returns when the file is whole.
+
+        Raises:
+            RecordingStateError: none is running.
+        """
+        stream = self.stream(stream_id)
+        if stream_id not in self._running:
+            raise RecordingStateError("This stream is not being recorded.")
+        recording = await self._finish_recording(stream_id)
+        self._announce(stream)
+        return recording
+
+    async def _finish_recording(self, stream_id: str) -> Recording:
+        return await self._running.pop(stream_id).stop()
+
+    def recording_in_progress(self, recording_id: str) -> bool:
+        """Whether that recording is still being written."""
+        return any(task.id == recording_id for task in self._running.values())
+
+
+HUB = web.AppKey("hub", Hub)

@@ -1,0 +1,235 @@
+"""Everything we adapt in aiortc and aioice, and nothing else.
+
+Each adaptation touches names that upstream may change, so each is guarded: `tests/test_rtc.py` fails when the upstream
+source it was written for changes, and at run time an unknown upstream falls back to stock behaviour with a log line.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aioice.ice
+from aiortc import RTCPeerConnection, RTCRtpReceiver
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.rtp import RtpPacket
+from aiortc.utils import uint16_add, uint16_gt
+
+logger = logging.getLogger(__name__)
+
+_stock_host_addresses = aioice.ice.get_host_addresses
+
+# SHA-256 of the upstream sources these adaptations were written for (aiortc 1.16).
+JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5de5b1ed59"
+HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
+
+HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
+PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
+
+
+def source_hash(thing: Any) -> str:
+    """SHA-256 of the source text of a class or function, in hexadecimal."""
+    return hashlib.sha256(inspect.getsource(thing).encode()).hexdigest()
+
+
+class EarlyJitterBuffer(JitterBuffer):
+    """Releases a frame on its last packet (the RTP marker bit) instead of on the next frame's first packet.
+
+    That is one frame interval less latency. A frame without a marker is released when the timestamp changes, as
+    upstream does. A hole older than `HOLE_DEADLINE_S` is skipped, and then only a keyframe starts the picture again.
+
+    `deliver(packet, frame)` takes frames that come out together with a later one (after a gap has been filled).
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        deliver: Callable[[RtpPacket, JitterFrame], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(capacity=capacity, is_video=True)
+        self._deliver = deliver
+        self._clock = clock
+        self._hole_since: float | None = None
+        self._wants_keyframe = False
+        self._last_pli = float("-inf")
+        self._newest = 0  # highest sequence number seen
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """Store a packet; returns whether to ask for a keyframe, and the newest frame that is now complete."""
+        if self._origin is None or uint16_gt(packet.sequence_number, self._newest):
+            self._newest = packet.sequence_number
+        pli, frame = super().add(packet)
+        while (later := self._remove_frame(packet.sequence_number)) is not None:
+            if frame is not None:
+                self._deliver(packet, frame)
+            frame = later
+        if self._skip_overdue_hole():
+            pli = True
+        if self._wants_keyframe and self._clock() - self._last_pli > PLI_INTERVAL_S:
+            pli = True
+        if pli:
+            self._last_pli = self._clock()
+        return pli, frame
+
+    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        """The oldest complete frame, taken out of the buffer; None when a packet of it is still missing."""
+        while (scanned := self._scan()) is not None:
+            packets, timestamp = scanned
+            self.remove(len(packets))
+            data = b"".join(p._data for p in packets)  # type: ignore[attr-defined]
+            if not data:
+                continue  # padding only
+            if self._wants_keyframe and not is_keyframe(data):
+                continue
+            self._wants_keyframe = False
+            return JitterFrame(data=data, timestamp=timestamp)
+        return None
+
+    def _scan(self) -> tuple[list[RtpPacket], int] | None:
+        packets: list[RtpPacket] = []
+        for offset in range(self.capacity):
+            packet = self._at(offset)
+            if packet is None:
+                return None
+            if packets and packet.timestamp != packets[0].timestamp:
+                return packets, packets[0].timestamp
+            packets.append(packet)
+            if packet.marker:
+                return packets, packet.timestamp
+        return None
+
+    def _skip_overdue_hole(self) -> bool:
+        """Drop up to the frame after a hole that has been open too long; True when something was dropped."""
+        run = 0  # packets in hand without a gap; few, because complete frames have left
+        while run < self.capacity and self._at(run) is not None:
+            run += 1
+        beyond = next((offset for offset in range(run, self._span()) if self._at(offset) is not None), None)
+        if beyond is None:
+            self._hole_since = None
+            return False
+        if self._hole_since is None:
+            self._hole_since = self._clock()
+        if self._clock() - self._hole_since < HOLE_DEADLINE_S:
+            return False
+        # The frame that the packet after the hole belongs to may have lost its beginning: drop it whole too.
+        torn = self._at(beyond)
+        while beyond < self.capacity and torn is not None:
+            packet = self._at(beyond)
+            if packet is None or packet.timestamp != torn.timestamp:
+                break
+            beyond += 1
+        self.remove(beyond)
+        self._hole_since = None
+        self._wants_keyframe = True
+        return True
+
+    def _at(self, offset: int) -> RtpPacket | None:
+        assert self._origin is not None
+        return self._packets[(self._origin + offset) % self._capacity]
+
+    def _span(self) -> int:
+        """How many sequence numbers lie between the oldest place and the newest packet, both counted."""
+        assert self._origin is not None
+        span = uint16_add(self._newest, 1 - self._origin)
+        return span if span <= self.capacity else 0  # the newest packet has left already
+
+
+def is_keyframe(data: bytes) -> bool:
+    """Whether a depayloaded VP8 frame (RFC 6386, 9.1) or H.264 access unit in Annex B form starts a picture anew."""
+    if data.startswith((b"\x00\x00\x00\x01", b"\x00\x00\x01")):
+        units = data.split(b"\x00\x00\x01")[1:]
+        return any(unit and unit[0] & 0x1F in (5, 7) for unit in units)  # 5 an IDR slice, 7 its parameter set
+    return len(data) >= 6 and not data[0] & 1 and data[3:6] == b"\x9d\x01\x2a"
+
+
+def release_early(receiver: RTCRtpReceiver) -> bool:
+    """Give a video receiver an `EarlyJitterBuffer`; call it in `on("track")`, before the first packet.
+
+    Returns False, and leaves the receiver alone, when upstream is not what this was written for.
+    """
+    if (
+        source_hash(JitterBuffer) != JITTER_BUFFER_SOURCE
+        or source_hash(RTCRtpReceiver._handle_rtp_packet) != HANDLE_RTP_SOURCE
+    ):
+        logger.warning("This aiortc has another jitter buffer than 1.16's: frames are released one interval later.")
+        return False
+    inner: Any = receiver
+    stock = inner._RTCRtpReceiver__jitter_buffer
+
+    def deliver(packet: RtpPacket, frame: JitterFrame) -> None:
+        frame.timestamp = inner._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
+        codec = inner._RTCRtpReceiver__codecs[packet.payload_type]
+        inner._RTCRtpReceiver__decoder_queue.put((codec, frame))
+
+    inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver)
+    return True
+
+
+def gather_on(addresses: Sequence[str]) -> None:
+    """Gather ICE candidates on these local addresses only, for every peer connection of this process."""
+    fixed = list(addresses)
+
+    def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        return [a for a in fixed if (use_ipv6 if ":" in a else use_ipv4)]
+
+    aioice.ice.get_host_addresses = host_addresses
+
+
+def default_addresses(loopback: bool) -> list[str]:
+    """Where to gather when nothing is configured: every interface, and loopback for a server that is this machine's."""
+    found = _stock_host_addresses(use_ipv4=True, use_ipv6=True)
+    return ["127.0.0.1", *found] if loopback else found
+
+
+def limit_udp_ports(loop: asyncio.AbstractEventLoop, low: int, high: int) -> None:
+    """Bind ICE sockets of this loop to UDP ports low..high only (for a firewall's opening).
+
+    aioice binds port 0; on this loop such a request takes the next free port of the range instead.
+    """
+    create: Any = loop.create_datagram_endpoint
+    ports = list(range(low, high + 1))
+
+    async def endpoint(*arguments: Any, local_addr: tuple[str, int] | None = None, **options: Any) -> Any:
+        if local_addr is None or local_addr[1] != 0:
+            return await create(*arguments, local_addr=local_addr, **options)
+        for _ in ports:
+            port = ports.pop(0)
+            ports.append(port)  # round robin, so that a port just closed rests before it is used again
+            try:
+                return await create(*arguments, local_addr=(local_addr[0], port), **options)
+            except OSError:
+                continue
+        raise OSError(f"no free UDP port from {low} to {high} on {local_addr[0]}")
+
+    loop.create_datagram_endpoint = endpoint  # type: ignore[method-assign, assignment]
+
+
+def advertised(sdp: str, address: str) -> str:
+    """The answer with `address` in place of the local one in every host candidate (a 1:1 NAT in front of us)."""
+    lines = []
+    for line in sdp.split("\r\n"):
+        words = line.split(" ")
+        if line.startswith("a=candidate:") and len(words) > 7 and words[7] == "host":
+            words[4] = address
+        lines.append(" ".join(words))
+    return "\r\n".join(lines)
+
+
+async def close_within(peer: RTCPeerConnection, seconds: float = 5.0) -> None:
+    """Close a peer connection; a hung transport must not keep the server from stopping."""
+    try:
+        await asyncio.wait_for(peer.close(), seconds)
+    except TimeoutError:
+        logger.warning("A peer connection did not close within %g s and was left behind.", seconds)
+
+
+def packet_loss_and_rtt(report: Any) -> tuple[float | None, float | None]:
+    """(share of packets lost 0..1, round-trip time in seconds) from `RTCRtpSender.getStats()`; None where unknown."""
+    for entry in report.values():
+        if entry.type == "remote-inbound-rtp":
+            return entry.fractionLost / 256, entry.roundTripTime
+    return None, None

@@ -1,0 +1,254 @@
+"""Offer in, answer out: browser sessions over `/api/sessions` (Contract 4)."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpsender import RTCRtpSender
+
+from localization.errors import UserError
+from localization.settings import AnalysisSettings, Settings
+from streamer import rtc
+from streamer.hub import HUB, Hub
+from streamer.ice import ice_servers
+from streamer.stream import Stream
+from streamer.viewer import Viewer
+
+logger = logging.getLogger(__name__)
+
+MAX_OFFER = 128 * 1024  # bytes of one offer with its envelope; browsers send some 10 KB
+GATHER_TIMEOUT_S = 10.0
+HANDSHAKE_LIMIT_S = 20.0  # a peer that is not connected by then gives its place back
+RETRY_AFTER_S = 10  # what a client at the session cap is told to wait
+
+routes = web.RouteTableDef()
+
+
+class OfferError(UserError):
+    """An offer that is no SDP, or not what the route takes."""
+
+    code = "bad-offer"
+
+
+class CodecError(UserError):
+    """The offer and this server have no video codec in common."""
+
+    code = "codec-refused"
+    status = 406
+
+
+@routes.post("/api/sessions")
+async def open_session(request: web.Request) -> web.Response:
+    """Open a session: the caller's camera becomes a stream, or (with `stream`) the caller watches one."""
+    hub = request.app[HUB]
+    body = await _read_body(request)
+    hub.check_room()
+    offer = _description(body.get("sdp"), body.get("type"))
+    if body.get("mode", "video") != "video":
+        raise OfferError(f'mode must be "video", not {body.get("mode")!r}.')
+    changes = body.get("settings") or {}
+    if not isinstance(changes, dict):
+        raise OfferError('"settings" must be an object of setting names and values.')
+    settings = Settings().changed(changes)
+    watched = body.get("stream")
+    stream = await _session_stream(hub, watched, settings)
+    peer = new_peer(hub)
+    viewer = hub.add_viewer(stream, peer, settings.paint)
+    if watched is None:
+        feed(hub, peer, stream)
+    try:
+        answer = await negotiate(hub, peer, offer, viewer)
+    except UserError:
+        await viewer.close()
+        if watched is None:
+            await hub.close_stream(stream, "")
+        raise
+    return web.json_response(
+        {"id": viewer.id, "stream": stream.id, "sdp": answer, "type": "answer"},
+        status=201,
+        headers={"Location": f"/api/sessions/{viewer.id}"},
+    )
+
+
+@routes.delete("/api/sessions/{id}")
+async def close_session(request: web.Request) -> web.Response:
+    """End a session; its camera stream ends with it."""
+    viewer = request.app[HUB].viewers.get(request.match_info["id"])
+    if viewer is None:
+        raise web.HTTPNotFound(text="There is no such session: it may have ended already.")
+    await viewer.close()
+    return web.Response(status=204)
+
+
+async def _session_stream(hub: Hub, watched: Any, settings: Settings) -> Stream:
+    if watched is None:
+        return await hub.open_stream("camera", "camera", settings.analysis)
+    if not isinstance(watched, str):
+        raise OfferError('"stream" must be the id of a stream.')
+    stream = hub.stream(watched)
+    if settings.analysis != AnalysisSettings():
+        # Shared settings change through the channel, where everybody who watches is told.
+        raise OfferError("A session that watches a stream brings paint settings only; the analysis is the stream's.")
+    return stream
+
+
+async def _read_body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await read_limited(request, MAX_OFFER))
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise OfferError('The body must be a JSON object with "sdp" and "type".')
+    return body
+
+
+class BodyTooLargeError(UserError):
+    """More bytes than an offer ever has."""
+
+    code = "too-large"
+    status = 413
+
+
+async def read_limited(request: web.Request, limit: int) -> bytes:
+    """The body, refused as soon as it is known to be longer than `limit` bytes.
+
+    Raises:
+        BodyTooLargeError: it is longer.
+    """
+    data = bytearray()
+    if (request.content_length or 0) <= limit:
+        async for chunk in request.content.iter_any():
+            data += chunk
+            if len(data) > limit:
+                break
+        else:
+            return bytes(data)
+    raise BodyTooLargeError(f"An offer has at most {limit // 1024} KiB, and this body is larger.")
+
+
+def _description(sdp: object, kind: object) -> RTCSessionDescription:
+    if not isinstance(sdp, str) or kind != "offer":
+        raise OfferError('The body must have the offer\'s "sdp" and "type": "offer".')
+    return RTCSessionDescription(sdp=sdp, type="offer")
+
+
+def new_peer(hub: Hub) -> RTCPeerConnection:
+    """A peer connection with the configured ICE servers and no others, counted against the session cap."""
+    servers = [RTCIceServer(**entry) for entry in ice_servers(hub.config, time.time())]
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+    hub.peers += 1
+    hub.telemetry.sessions.set(hub.peers)
+
+    async def close_unless_connected() -> None:
+        await asyncio.sleep(HANDSHAKE_LIMIT_S)
+        if peer.connectionState != "connected":
+            await rtc.close_within(peer)
+
+    handshake = asyncio.create_task(close_unless_connected())
+
+    @peer.on("connectionstatechange")
+    def changed() -> None:
+        if peer.connectionState == "closed":
+            handshake.cancel()
+            hub.peers -= 1
+            hub.telemetry.sessions.set(hub.peers)
+
+    return peer
+
+
+def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
+    """Pump the peer's video track into `stream`, drain its other tracks, and end the stream with the track."""
+    tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+
+    @peer.on("track")
+    def on_track(track: MediaStreamTrack) -> None:
+        if track.kind == "video":
+            for transceiver in peer.getTransceivers():
+                if transceiver.receiver.track is track:
+                    rtc.release_early(transceiver.receiver)
+        first = track.kind == "video" and stream.state == "opening"
+        if first:
+            stream.state = "connecting"
+        task = asyncio.create_task(pump(hub, track, stream) if first else _drain(track))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    @peer.on("connectionstatechange")
+    async def on_state() -> None:
+        if peer.connectionState in ("failed", "closed"):
+            await hub.close_stream(stream, "The camera of this stream has left.")
+
+
+async def pump(hub: Hub, track: MediaStreamTrack, stream: Stream) -> None:
+    """Take every frame at once, so that nothing queues in front of the stream's one-slot mailbox."""
+    try:
+        while True:
+            frame = await track.recv()
+            stream.push(frame, time.monotonic())  # type: ignore[arg-type]  # a video track brings video frames
+    except MediaStreamError:
+        await hub.close_stream(stream, "The camera of this stream has left.")
+
+
+async def _drain(track: MediaStreamTrack) -> None:
+    try:
+        while True:
+            await track.recv()
+    except MediaStreamError:
+        return
+
+
+async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescription, viewer: Viewer | None) -> str:
+    """Apply the offer, attach the viewer's track, and return the complete answer (candidates gathered).
+
+    Raises:
+        OfferError: not an SDP, or an offer without the media that the route needs.
+        CodecError: no codec in common.
+    """
+    try:
+        await peer.setRemoteDescription(offer)
+        video = [t for t in peer.getTransceivers() if t.kind == "video"]
+        if not video:
+            raise OfferError("The offer has no video: add a video transceiver before making it.")
+        if viewer is not None:
+            peer.addTrack(viewer.track)
+        _prefer_codec(hub.config.codec, video)
+        async with asyncio.timeout(GATHER_TIMEOUT_S):
+            answer = await peer.createAnswer()
+            await peer.setLocalDescription(answer)
+    except OperationError as error:
+        raise CodecError("This server speaks VP8 and H.264, and the offer has neither.") from error
+    except (
+        ValueError,
+        InvalidAccessError,
+        InvalidStateError,
+        InternalError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        AssertionError,
+        TypeError,
+    ) as error:
+        # aiortc's SDP parser fails in all these ways on text that is no SDP.
+        logger.debug("Offer refused.", exc_info=True)
+        raise OfferError("The offer is no SDP that can be answered.") from error
+    except TimeoutError as error:
+        raise OfferError("No network candidates within 10 s: check --ice-server and --ice-address.") from error
+    sdp = peer.localDescription.sdp
+    return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
+
+
+def _prefer_codec(codec: str, transceivers: list[Any]) -> None:
+    if codec == "auto":
+        return
+    known = RTCRtpSender.getCapabilities("video")
+    assert known is not None
+    wanted = f"video/{codec}"
+    ordered = sorted(known.codecs, key=lambda c: c.mimeType.lower() != wanted)
+    for transceiver in transceivers:
+        transceiver.setCodecPreferences(ordered)

@@ -1,0 +1,196 @@
+"""`Stream`, the core noun: one source, one analysis setting, many subscribers; decoded and inferred once.
+
+Frames come in by `push` (on the event loop) or `push_threadsafe` (a source's own thread), pass through the stream's
+lane, and leave as `Result`s to every subscriber. All state is touched on the event loop only.
+"""
+
+import asyncio
+import logging
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import av
+
+from localization.errors import UserError
+from localization.pipeline import FrameRequest
+from localization.prediction import Prediction
+from localization.settings import Analysis, AnalysisSettings, Settings
+from localization.temporal import ClassTracker
+from streamer.engine import Job
+from streamer.scheduler import Lane, Scheduler
+from streamer.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
+
+STATS_WINDOW_S = 1.0  # the page's strip shows medians over this long
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A decoded frame as it came in."""
+
+    frame: av.VideoFrame
+    pts: float  # seconds since the stream's first frame
+    number: int  # from 0, dropped frames counted
+    received: float  # time.monotonic()
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A frame and its meaning, on the way to the subscribers."""
+
+    arrival: Arrival
+    prediction: Prediction
+
+    @property
+    def picture(self) -> av.VideoFrame:
+        """The frame that was localized in; subscribers must not change it."""
+        return self.arrival.frame
+
+
+@dataclass
+class Counters:
+    """What happened to a stream's frames since it began."""
+
+    received: int = 0
+    processed: int = 0
+    recent: deque[tuple[float, dict[str, float]]] = field(default_factory=deque)  # (when, stage -> ms)
+
+
+class Stream:
+    """One source of frames under one analysis setting.
+
+    Args:
+        kind: "camera", "whip", "device", "file" or "url".
+        name: for people; a URL without its password.
+        model: name of the model in use (`settings.model` may be None, for the server's default).
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        kind: str,
+        name: str,
+        scheduler: Scheduler,
+        telemetry: Telemetry,
+        model: str,
+        settings: AnalysisSettings,
+        analysis: Analysis,
+    ) -> None:
+        self.id = stream_id
+        self.kind = kind
+        self.name = name
+        self.state = "opening"
+        self.detail = ""
+        self.model = model
+        self.settings = settings
+        self.counters = Counters()
+        self.width = self.height = 0
+        self._analysis = analysis
+        self._tracker = ClassTracker()
+        self._telemetry = telemetry
+        self._lane: Lane = scheduler.lane()
+        self._subscribers: list[Callable[[Result], None]] = []
+        self._on_error: list[Callable[[UserError], None]] = []
+        self._origin: float | None = None
+        self._loop = asyncio.get_running_loop()
+        self._handover: tuple[av.VideoFrame, float] | None = None
+        self._handover_lock = threading.Lock()
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced before their turn came."""
+        return self._lane.dropped
+
+    def subscribe(self, on_result: Callable[[Result], None], on_error: Callable[[UserError], None]) -> None:
+        """Call `on_result` for every localized frame and `on_error` when one could not be; on the event loop."""
+        self._subscribers.append(on_result)
+        self._on_error.append(on_error)
+
+    def unsubscribe(self, on_result: Callable[[Result], None], on_error: Callable[[UserError], None]) -> None:
+        """Undo `subscribe`."""
+        self._subscribers.remove(on_result)
+        self._on_error.remove(on_error)
+
+    def analyse_with(self, model: str, settings: AnalysisSettings, analysis: Analysis) -> None:
+        """Use other settings from the next frame on; what was held of the class before does not carry over."""
+        if model != self.model or analysis.classes != self._analysis.classes:
+            self._tracker = ClassTracker()
+        self.model, self.settings, self._analysis = model, settings, analysis
+
+    def push(self, frame: av.VideoFrame, received: float) -> None:
+        """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
+        seconds = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else received
+        if self._origin is None:
+            self._origin = seconds
+        self.state = "playing"
+        self.width, self.height = frame.width, frame.height
+        arrival = Arrival(frame, seconds - self._origin, self.counters.received, received)
+        self.counters.received += 1
+        self._telemetry.received()
+        request = FrameRequest(self._analysis, None if self._analysis.classes else self._tracker, arrival.pts)
+        self._lane.offer(Job(self.model, frame, request), lambda outcome: self._done(arrival, outcome))
+
+    def push_threadsafe(self, frame: av.VideoFrame, received: float) -> None:
+        """`push` from another thread: one frame waits for the loop at most, and the newest wins."""
+        with self._handover_lock:
+            scheduled = self._handover is not None
+            self._handover = (frame, received)
+        if scheduled:
+            self._telemetry.dropped("loop busy")
+        else:
+            self._loop.call_soon_threadsafe(self._take_handover)
+
+    def close(self) -> None:
+        """Leave the scheduler; frames that come later are ignored by nobody being subscribed."""
+        self.state = "ended"
+        self._lane.close()
+        self._subscribers.clear()
+        self._on_error.clear()
+
+    def settings_json(self) -> dict[str, Any]:
+        """The analysis in force, with the names of `Settings.changed`."""
+        flat = Settings(self.settings).to_json()
+        return {f.name: flat[f.name] for f in fields(AnalysisSettings)} | {"model": self.model}
+
+    def recent_ms(self) -> dict[str, float]:
+        """Median milliseconds per stage over the last second."""
+        self._forget_old()
+        stages: dict[str, list[float]] = {}
+        for _, ms in self.counters.recent:
+            for stage, value in ms.items():
+                stages.setdefault(stage, []).append(value)
+        return {stage: statistics.median(values) for stage, values in stages.items()}
+
+    def fps(self) -> float:
+        """Localized frames per second, over the last second."""
+        self._forget_old()
+        return len(self.counters.recent) / STATS_WINDOW_S
+
+    def _take_handover(self) -> None:
+        with self._handover_lock:
+            handover, self._handover = self._handover, None
+        if handover is not None and self.state != "ended":
+            self.push(*handover)
+
+    def _done(self, arrival: Arrival, outcome: Prediction | UserError) -> None:
+        if isinstance(outcome, UserError):
+            for on_error in list(self._on_error):
+                on_error(outcome)
+            return
+        self.counters.processed += 1
+        self.counters.recent.append((time.monotonic(), dict(outcome.ms)))
+        self._forget_old()
+        result = Result(arrival, outcome)
+        for on_result in list(self._subscribers):
+            on_result(result)
+
+    def _forget_old(self) -> None:
+        horizon = time.monotonic() - STATS_WINDOW_S
+        while self.counters.recent and self.counters.recent[0][0] < horizon:
+            self.counters.recent.popleft()

@@ -1,0 +1,135 @@
+"""Frames against the colour equations, against the picture path, and against their own inputs."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from localization.card import ModelCard
+from localization.pipeline import fit_picture
+from localization.prediction import Box, ClassMap, Prediction
+from localization.settings import PaintSettings
+from streamer.frames import fit_frame, letterboxed, paint_frame, planes, to_i420, to_rgb, upright
+
+CARD = ModelCard("net", ("cat", "dog"), ("n1", "n2"), input_size=224, map_size=7, spread_size=14, features=8, mapped=2)
+COLOUR = (200, 40, 30)
+BT601, BT709 = (0.299, 0.114), (0.2126, 0.0722)  # Kr, Kb of ITU-R BT.601-7 and BT.709-6
+
+
+def coded(rgb: tuple[int, int, int], weights: tuple[float, float], full: bool) -> list[float]:
+    """Y, Cb, Cr of an RGB colour by the standards' equations."""
+    kr, kb = weights
+    red, green, blue = (value / 255 for value in rgb)
+    luma = kr * red + (1 - kr - kb) * green + kb * blue
+    chroma = ((blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr)))
+    low, swing, chroma_swing = (0, 255, 255) if full else (16, 219, 224)
+    return [low + swing * luma, *(128 + chroma_swing * c for c in chroma)]
+
+
+def flat(values: list[float], matrix: int = 2, colour_range: int = 0, pixel_format: str = "yuv420p") -> av.VideoFrame:
+    """A 320 x 240 frame of one colour with the given tags."""
+    frame = av.VideoFrame(320, 240, pixel_format)
+    for plane, value in zip(frame.planes, values, strict=True):
+        np.frombuffer(memoryview(plane), np.uint8)[:] = round(value)
+    frame.colorspace, frame.color_range = matrix, colour_range
+    return frame
+
+
+def photograph(height: int, width: int, pixel_format: str = "yuv420p") -> tuple[NDArray[np.uint8], av.VideoFrame]:
+    """Chelsea the cat as a frame, and that frame in RGB: both have lost the same chroma."""
+    cat: NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    source = np.asarray(cv2.resize(cat, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    frame = av.VideoFrame.from_ndarray(source, "rgb24").reformat(format=pixel_format)
+    frame.pts, frame.time_base = 1234, Fraction(1, 90000)
+    return to_rgb(frame), frame
+
+
+def prediction() -> Prediction:
+    grid = np.linspace(0, 1, 14 * 14, dtype=np.float32).reshape(14, 14)
+    return Prediction("net", "cam", (), (ClassMap(0, "cat", grid, 0.5),), (Box(0, "cat", 0.8, (0.1, 0.5, 0.9, 1.0)),))
+
+
+@pytest.mark.parametrize(
+    ("weights", "full", "matrix", "colour_range", "pixel_format"),
+    [
+        (BT601, False, 2, 0, "yuv420p"),  # a WebRTC frame: untagged
+        (BT601, False, 6, 1, "yuv420p"),
+        (BT601, True, 6, 2, "yuv420p"),
+        (BT601, True, 2, 0, "yuvj420p"),
+        (BT709, False, 1, 1, "yuv420p"),
+        (BT709, True, 1, 2, "yuv420p"),
+    ],
+)
+def test_the_colour_tags_of_a_frame_are_respected(
+    weights: tuple[float, float], full: bool, matrix: int, colour_range: int, pixel_format: str
+) -> None:
+    frame = flat(coded(COLOUR, weights, full), matrix, colour_range, pixel_format)
+    assert np.abs(fit_frame(frame, 64, "area") - np.array(COLOUR)).max() <= 3
+    expected = coded(COLOUR, BT601, full=False)
+    for plane, value in zip(planes(to_i420(frame)), expected, strict=True):
+        assert np.abs(plane - value).max() <= 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (720, 1280), (360, 640), (640, 360), (241, 333)])
+def test_a_fitted_frame_is_the_fitted_picture(height: int, width: int) -> None:
+    picture, frame = photograph(height, width)
+    difference = fit_frame(frame, 224, "area").astype(float) - fit_picture(picture, CARD)
+    assert abs(difference.mean()) < 0.3
+    assert np.abs(difference).mean() < 1
+    assert np.percentile(np.abs(difference), 99) <= 4
+
+
+@given(width=st.integers(2, 90), height=st.integers(2, 70))
+@settings(deadline=None, max_examples=25)
+def test_planes_are_the_pixels_whatever_the_line_size(width: int, height: int) -> None:
+    frame = av.VideoFrame(width, height, "yuv420p")
+    rows = np.arange(height)[:, None] + np.arange(width)[None, :]
+    luma = frame.planes[0]
+    np.frombuffer(memoryview(luma), np.uint8).reshape(-1, luma.line_size)[:height, :width] = rows
+    y, u, v = planes(frame)
+    assert np.array_equal(y, rows[: height // 2 * 2, : width // 2 * 2])
+    assert u.shape == v.shape == (height // 2, width // 2)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "rgb24", "yuyv422", "yuv420p10le", "nv12"])
+def test_painting_makes_a_new_frame_at_the_same_time(pixel_format: str) -> None:
+    picture, frame = photograph(241, 321, pixel_format)
+    before = [bytes(plane) for plane in frame.planes]
+    painted = paint_frame(frame, prediction(), PaintSettings(opacity=0.6))
+    assert [bytes(plane) for plane in frame.planes] == before
+    assert (painted.format.name, painted.width, painted.height) == ("yuv420p", 320, 240)
+    assert (painted.pts, painted.time_base) == (1234, Fraction(1, 90000))
+    changed = np.abs(to_rgb(painted).astype(int) - picture[:240, :320]).mean()
+    assert changed > 10
+
+
+def test_painting_nothing_changes_nothing() -> None:
+    picture, frame = photograph(240, 320)
+    nothing = Prediction("net", "cam", ())
+    painted = paint_frame(frame, nothing, PaintSettings(boxes=False, labels=False))
+    assert np.array_equal(to_rgb(painted), picture)
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (240, 320), (100, 300), (64, 2), (322, 242)])
+def test_letterboxing_keeps_the_proportions_and_bars_are_black(width: int, height: int) -> None:
+    source = flat(coded((255, 255, 255), BT601, full=False))
+    boxed = letterboxed(source, width, height)
+    assert (boxed.width, boxed.height) == (width, height)
+    white = to_rgb(boxed)[..., 1] > 128
+    rows, columns = np.flatnonzero(white.any(1)), np.flatnonzero(white.any(0))
+    inner_height, inner_width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert white.sum() == inner_height * inner_width
+    scale = min(width / 320, height / 240)
+    assert inner_width == pytest.approx(320 * scale, abs=2)
+    assert inner_height == pytest.approx(240 * scale, abs=2)
+
+
+def test_a_frame_without_a_display_matrix_is_upright_already() -> None:
+    _, frame = photograph(240, 320)
+    assert upright(frame) is frame

@@ -1,0 +1,145 @@
+"""Sessions over a real peer connection: a photograph goes in as a camera, its localization and its picture come back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from skimage import data
+
+from streamer.config import ServerConfig
+from streamer.hub import HUB
+from streamer.server import create_app
+from tests.peers import Camera, session
+
+Client = TestClient[Any, Any]
+CATS = {"tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat", "lynx"}
+
+
+@pytest.fixture
+async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
+    config = ServerConfig(
+        port=0,
+        model=str(default_model_path),
+        recordings=tmp_path / "recordings",
+        min_free_space=0,
+        max_sessions=3,
+        ice_address=("127.0.0.1",),
+    )
+    async with TestClient(TestServer(create_app(config))) as opened:
+        yield opened
+
+
+def chelsea(fps: int = 15) -> Camera:
+    return Camera(data.chelsea(), fps)
+
+
+async def test_a_cat_is_seen_and_its_annotated_picture_comes_back(client: Client) -> None:
+    async with session(client, chelsea()) as cat:
+        await cat.until(lambda: len(cat.results) >= 10 and len(cat.frames) >= 10)
+        last = cat.results[-1]
+        assert last["top"][0]["name"] in CATS
+        assert last["shown"]
+        x0, y0, x1, y1 = last["boxes"][0]["box"]
+        assert 0 <= x0 < x1 <= 1
+        assert 0 <= y0 < y1 <= 1
+        assert {"queue", "prepare", "infer", "boxes", "paint", "total"} <= set(last["ms"])
+        pts = [result["pts"] for result in cat.results]
+        assert pts == sorted(pts)
+        frame = cat.frames[-1].to_ndarray(format="rgb24")
+        assert frame.shape == (300, 450, 3)
+        # A box and a heat map are more saturated than any cat.
+        assert (frame.max(axis=2).astype(int) - frame.min(axis=2)).max() > 150
+
+
+async def test_settings_change_live_and_everybody_learns_of_it(client: Client) -> None:
+    async with session(client, chelsea()) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        async with session(client, stream=owner.stream, settings={"opacity": 0.2}) as watcher:
+            await watcher.until(lambda: watcher.of_type("state"))
+            assert watcher.of_type("state")[-1]["settings"]["opacity"] == 0.2
+            owner.send(type="set", settings={"method": "layercam", "classes": ["lynx"], "map": "plain"}, id=7)
+            await owner.until(lambda: owner.of_type("state")[-1]["reply"] == 7)
+            await watcher.until(lambda: watcher.of_type("state")[-1]["settings"]["method"] == "layercam")
+            await owner.until(lambda: owner.results and owner.results[-1]["shown"] == [287])
+            assert owner.results[-1]["method"] == "layercam"
+            await watcher.until(lambda: watcher.frames and watcher.results)
+            assert owner.of_type("state")[-1]["viewers"] == 2
+
+
+async def test_a_wrong_setting_changes_nothing_and_says_what_to_do(client: Client) -> None:
+    async with session(client, chelsea()) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        owner.send(type="set", settings={"opacity": 0.9, "classes": ["egyptian kat"]}, id=1)
+        await owner.until(lambda: owner.of_type("error"))
+        error = owner.of_type("error")[-1]
+        assert error["error"] == "bad-setting"
+        assert "Egyptian cat" in error["detail"]
+        owner.send(type="set", settings={}, id=2)
+        await owner.until(lambda: owner.of_type("state")[-1]["reply"] == 2)
+        assert owner.of_type("state")[-1]["settings"]["opacity"] == 0.5
+
+
+async def test_the_heartbeat_is_answered_and_statistics_come_each_second(client: Client) -> None:
+    async with session(client, chelsea()) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        owner.send(type="ping", t=123)
+        await owner.until(lambda: owner.of_type("pong") and owner.of_type("stats"))
+        assert owner.of_type("pong")[0]["t"] == 123
+        await owner.until(lambda: owner.of_type("stats")[-1]["processed"] > 0)
+        stats = owner.of_type("stats")[-1]
+        assert stats["received"] >= stats["processed"]
+
+
+async def test_the_stream_ends_with_its_camera_and_the_watchers_are_told(client: Client) -> None:
+    async with session(client, chelsea()) as owner:
+        await owner.until(lambda: owner.results)
+        async with session(client, stream=owner.stream) as watcher:
+            await watcher.until(lambda: watcher.of_type("state"))
+            async with client.delete(f"/api/sessions/{owner.id}") as response:
+                assert response.status == 204
+            await watcher.until(lambda: watcher.of_type("bye"))
+    hub = client.app[HUB]  # type: ignore[union-attr]
+    async with asyncio.timeout(10):
+        while hub.peers or hub.streams or hub.viewers:
+            await asyncio.sleep(0.05)
+
+
+async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None:
+    async with session(client, chelsea(fps=2)) as one:
+        async with session(client, stream=one.stream), session(client, stream=one.stream):
+            async with client.post("/api/sessions", json={"sdp": "v=0", "type": "offer"}) as response:
+                assert response.status == 503
+                assert (await response.json())["error"] == "session-cap"
+                assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ("no json", 400, "bad-offer"),
+        ("[]", 400, "bad-offer"),
+        ('{"type": "offer"}', 400, "bad-offer"),
+        ('{"sdp": "nonsense", "type": "offer"}', 400, "bad-offer"),
+        ('{"sdp": "v=0\\r\\n", "type": "offer"}', 400, "bad-offer"),
+        ('{"sdp": "v=0", "type": "answer"}', 400, "bad-offer"),
+        ('{"sdp": "v=0", "type": "offer", "mode": "hologram"}', 400, "bad-offer"),
+        ('{"sdp": "v=0", "type": "offer", "stream": "none"}', 404, "unknown-stream"),
+        ('{"sdp": "v=0", "type": "offer", "settings": {"opacity": 7}}', 400, "bad-setting"),
+        ('{"sdp": "v=0", "type": "offer", "settings": {"model": "/etc/passwd"}}', 404, "unknown-model"),
+        ('{"sdp": "' + "x" * 200_000 + '", "type": "offer"}', 413, "too-large"),
+    ],
+)
+async def test_a_bad_offer_gets_its_answer_and_leaves_nothing_behind(
+    client: Client, body: str, status: int, code: str
+) -> None:
+    async with client.post("/api/sessions", data=body, headers={"Content-Type": "application/json"}) as response:
+        answer = await response.json()
+    assert (response.status, answer["error"]) == (status, code)
+    assert answer["detail"].endswith(".")
+    hub = client.app[HUB]  # type: ignore[union-attr]
+    assert not hub.streams
+    assert not hub.viewers
+    assert hub.peers == 0

@@ -1,0 +1,1 @@
+"""How a model learns. Torch; knows nothing of ONNX or of streaming."""

@@ -1,0 +1,101 @@
+/**
+ * The shapes that travel between page and server (docs/architecture.md, contracts 2 to 4), and nothing else.
+ *
+ * @typedef {number | string} ClassRef an index, a name or an id of the card's
+ *
+ * @typedef {object} Settings everything a person can set; the same names as in localization/settings.py
+ * @property {string | null} model null leaves it to the server
+ * @property {"top" | ClassRef[]} classes
+ * @property {number} top_k
+ * @property {string | null} method null leaves it to the model's card
+ * @property {"spread" | "plain"} map
+ * @property {"largest" | "components" | "two_stage" | "none"} box
+ * @property {number | "otsu" | "card" | null} threshold null: Otsu's for the spread map, the card's for the plain one
+ * @property {number | null} min_score
+ * @property {number} opacity
+ * @property {string} colormap
+ * @property {boolean} boxes
+ * @property {boolean} labels
+ * @property {boolean} mirror
+ *
+ * @typedef {object} Config
+ * @property {string} version
+ * @property {string} default_model
+ * @property {RTCIceServer[]} ice_servers
+ * @property {boolean} recordings
+ * @property {string[]} modes
+ * @property {{ body_bytes: number, picture_pixels: number }} limits
+ *
+ * @typedef {object} ModelSummary
+ * @property {string} name
+ * @property {boolean} default
+ * @property {boolean} loaded
+ * @property {number | null} classes
+ * @property {string} [dataset]
+ * @property {string} [precision]
+ *
+ * @typedef {object} Card the parts of a model's card that the page reads
+ * @property {string} name
+ * @property {string[]} classes
+ * @property {number} mapped how many classes one run maps at most
+ * @property {string[]} methods
+ * @property {string} default_method
+ * @property {number} threshold
+ * @property {number} min_score
+ *
+ * @typedef {object} StreamSummary
+ * @property {string} id
+ * @property {string} source camera, whip, file, device or url
+ * @property {string} name
+ * @property {string} state
+ * @property {number} viewers
+ *
+ * @typedef {object} Recording
+ * @property {string} id
+ * @property {string} title
+ * @property {string} started ISO 8601
+ * @property {number} duration seconds
+ * @property {number} frames
+ * @property {number} bytes
+ * @property {boolean} complete
+ * @property {string} video
+ * @property {string} sidecar
+ *
+ * @typedef {{ class: number, name: string, score: number }} Ranked
+ * @typedef {{ class: number, score: number, box: [number, number, number, number] }} Box
+ * @typedef {Record<string, number>} Stages milliseconds by stage
+ *
+ * @typedef {object} Result one frame's meaning
+ * @property {number} pts seconds
+ * @property {number} frame
+ * @property {string} model
+ * @property {string} method
+ * @property {number[]} shown the classes that are mapped; empty is the answer "not sure"
+ * @property {Ranked[]} top
+ * @property {Box[]} boxes
+ * @property {Stages} ms
+ *
+ * @typedef {object} State the server's truth about a stream, and this viewer's paint
+ * @property {"state"} type
+ * @property {string} stream
+ * @property {Settings} settings
+ * @property {string | null} recording
+ * @property {number} viewers
+ * @property {string} source
+ * @property {number | null} reply
+ *
+ * @typedef {object} Stats the last second of a stream
+ * @property {"stats"} type
+ * @property {number} fps
+ * @property {number} received
+ * @property {number} processed
+ * @property {number} dropped
+ * @property {Stages} ms
+ * @property {string} provider
+ *
+ * @typedef {{ type: "error", error: string, detail: string, reply: number | null }} Refusal
+ * @typedef {{ type: "pong", t: number, server: number }} Pong
+ * @typedef {{ type: "bye", detail: string }} Bye
+ * @typedef {State | Stats | Refusal | Pong | Bye} ServerMessage
+ */
+export {};

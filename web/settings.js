@@ -1,0 +1,198 @@
+/**
+ * The settings as the page shows them: the person's wishes first, then the server's truth.
+ *
+ * A wish is shown at once, kept for the next visit and sent to wherever the picture comes from (`attach`), at most
+ * every `SEND_EVERY_MS`. The server's `state` messages overwrite everything that is not still on its way.
+ */
+
+/** @import { Settings } from "./protocol.js" */
+/** @typedef {keyof Settings} SettingName */
+
+import { recall, remember } from "./preferences.js";
+
+const SEND_EVERY_MS = 60;
+
+/** @type {readonly SettingName[]} */
+export const PAINT_NAMES = ["opacity", "colormap", "boxes", "labels", "mirror"];
+
+/** @type {Readonly<Settings>} */
+export const DEFAULTS = Object.freeze({
+  model: null,
+  classes: "top",
+  top_k: 5,
+  method: null,
+  map: "spread",
+  box: "largest",
+  threshold: null,
+  min_score: null,
+  opacity: 0.5,
+  colormap: "turbo",
+  boxes: true,
+  labels: true,
+  mirror: false,
+});
+
+export class SettingsStore {
+  /** @type {Partial<Settings>} what the person chose, on whatever source */
+  #wishes = {};
+  /** @type {Settings} */
+  #truth;
+  /** @type {Settings} */
+  #values;
+  /** @type {Partial<Settings>} */
+  #unsent = {};
+  /** @type {Map<number, Partial<Settings>>} message id -> changes not yet answered */
+  #onTheWay = new Map();
+  /** @type {((changes: Partial<Settings>) => number | null) | null} */
+  #send = null;
+  /** @type {number | undefined} */
+  #timer;
+  /** @type {Array<(values: Settings) => void>} */
+  #listeners = [];
+
+  constructor() {
+    this.#wishes = sensible(recall("settings"));
+    this.#truth = { ...DEFAULTS, ...this.#wishes };
+    this.#values = this.#truth;
+  }
+
+  /** @returns {Readonly<Settings>} */
+  get values() {
+    return this.#values;
+  }
+
+  /**
+   * What a new session should start with.
+   *
+   * @param {boolean} paintOnly for a stream that others watch too, whose analysis is not ours to reset
+   * @returns {Partial<Settings>}
+   */
+  wishes(paintOnly) {
+    const entries = Object.entries(this.#wishes);
+    return Object.fromEntries(paintOnly ? entries.filter(([name]) => isPaint(name)) : entries);
+  }
+
+  /** @param {(values: Settings) => void} listener called now and after each change */
+  listen(listener) {
+    this.#listeners.push(listener);
+    listener(this.#values);
+  }
+
+  /**
+   * Where changes go from now on.
+   *
+   * @param {((changes: Partial<Settings>) => number | null) | null} send returns the message's id, or null where no
+   *   answer will come
+   */
+  attach(send) {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#send = send;
+    this.#unsent = {};
+    this.#onTheWay.clear();
+    if (send === null) this.#reset({ ...DEFAULTS, ...this.#wishes });
+  }
+
+  /** @param {Partial<Settings>} changes made by the person */
+  change(changes) {
+    this.#wishes = { ...this.#wishes, ...changes };
+    remember("settings", this.#wishes);
+    this.#show({ ...this.#values, ...changes });
+    if (this.#send === null) {
+      this.#truth = this.#values;
+      return;
+    }
+    this.#unsent = { ...this.#unsent, ...changes };
+    if (this.#timer === undefined) this.#flush();
+  }
+
+  /**
+   * The server's truth.
+   *
+   * @param {Settings} settings
+   * @param {number | null} reply the newest of our messages that it takes into account
+   */
+  settle(settings, reply) {
+    if (reply !== null) for (const id of this.#onTheWay.keys()) if (id <= reply) this.#onTheWay.delete(id);
+    this.#reset(settings);
+  }
+
+  /**
+   * The server refused a change: the old values come back.
+   *
+   * @param {number | null} reply the id of the refused message
+   * @returns {SettingName[]} the settings of that message
+   */
+  refuse(reply) {
+    const refused = (reply !== null && this.#onTheWay.get(reply)) || {};
+    if (reply !== null) this.#onTheWay.delete(reply);
+    const names = /** @type {SettingName[]} */ (Object.keys(refused));
+    for (const name of names) delete this.#wishes[name];
+    remember("settings", this.#wishes);
+    this.#reset(this.#truth);
+    return names;
+  }
+
+  /** @param {Settings} truth */
+  #reset(truth) {
+    this.#truth = truth;
+    this.#show(Object.assign({}, truth, ...this.#onTheWay.values(), this.#unsent));
+  }
+
+  #flush() {
+    this.#timer = undefined;
+    if (this.#send === null || Object.keys(this.#unsent).length === 0) return;
+    const changes = this.#unsent;
+    this.#unsent = {};
+    const id = this.#send(changes);
+    if (id !== null) this.#onTheWay.set(id, changes);
+    else this.#truth = { ...this.#truth, ...changes };
+    this.#timer = setTimeout(() => this.#flush(), SEND_EVERY_MS);
+  }
+
+  /** @param {Settings} values */
+  #show(values) {
+    this.#values = values;
+    for (const listener of this.#listeners) listener(values);
+  }
+}
+
+/**
+ * @param {string} name
+ * @returns {boolean}
+ */
+function isPaint(name) {
+  return PAINT_NAMES.some((paint) => paint === name);
+}
+
+/**
+ * What an earlier visit left, without names or kinds of value that this version does not know.
+ *
+ * @param {unknown} kept
+ * @returns {Partial<Settings>}
+ */
+function sensible(kept) {
+  if (typeof kept !== "object" || kept === null) return {};
+  const entries = Object.entries(kept).filter(([name, value]) => name in DEFAULTS && isLike(name, value));
+  return Object.fromEntries(entries);
+}
+
+/** @type {Partial<Record<string, (value: unknown) => boolean>>} settings whose default does not tell their kind */
+const KINDS = {
+  model: (value) => value === null || typeof value === "string",
+  method: (value) => value === null || typeof value === "string",
+  classes: (value) => value === "top" || Array.isArray(value),
+  threshold: (value) => value === null || value === "otsu" || value === "card" || typeof value === "number",
+  min_score: (value) => value === null || typeof value === "number",
+};
+
+/**
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {boolean}
+ */
+function isLike(name, value) {
+  const check = KINDS[name];
+  if (check) return check(value);
+  return typeof value === typeof (/** @type {Record<string, unknown>} */ (DEFAULTS)[name]);
+}

@@ -1,0 +1,155 @@
+/** What is seen, in words: the headline, the five best guesses as bars, and the quiet "not sure". */
+
+/** @import { Card, Ranked, Result, Settings } from "../protocol.js" */
+
+import { byId, make } from "./dom.js";
+import { announce } from "./messages.js";
+
+const ROWS = 5;
+const REDRAW_MS = 100; // 30 changes a second can not be read
+const STEADY_MS = 1500; // said to screen readers only when it stays this long
+const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
+
+/** @typedef {{ button: HTMLButtonElement, name: HTMLElement, score: HTMLElement, seen: Ranked | null }} Row */
+
+export class Ranking {
+  #headline = byId("headline", HTMLParagraphElement);
+  #subline = byId("subline", HTMLParagraphElement);
+  #list = byId("ranking", HTMLOListElement);
+  /** @type {Row[]} */
+  #rows = [];
+  /** @type {Result | null} */
+  #newest = null;
+  /** @type {Card | null} */
+  #card = null;
+  /** @type {number[]} the classes that the person chose to map; empty follows the top prediction */
+  #chosen = [];
+  /** @type {number | null} */
+  #minScore = null;
+  /** @type {number | undefined} */
+  #timer;
+  /** @type {number | undefined} */
+  #saying;
+  #held = false;
+
+  /** @param {(index: number) => void} choose a class was clicked */
+  constructor(choose) {
+    for (let rank = 0; rank < ROWS; rank += 1) {
+      const name = make("span", { class: "name" });
+      const score = make("span", { class: "score" });
+      const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("i"));
+      const button = make("button", { type: "button", class: "rank", "aria-pressed": "false" }, name, score, bar);
+      /** @type {Row} */
+      const row = { button, name, score, seen: null };
+      button.onclick = () => row.seen && choose(row.seen.class);
+      this.#rows.push(row);
+      this.#list.append(make("li", { hidden: "" }, button));
+    }
+    // A row must not become another class under the pointer or the focus.
+    this.#list.addEventListener("pointerenter", (event) => (this.#held = event.pointerType === "mouse"));
+    this.#list.addEventListener("pointerleave", () => (this.#held = false));
+    this.#list.addEventListener("focusin", () => (this.#held = this.#list.querySelector(":focus-visible") !== null));
+    this.#list.addEventListener("focusout", () => (this.#held = false));
+  }
+
+  /**
+   * @param {Card | null} card
+   * @param {Readonly<Settings>} settings
+   * @param {number[]} chosen
+   */
+  follow(card, settings, chosen) {
+    this.#card = card;
+    this.#chosen = chosen;
+    this.#minScore = settings.min_score ?? card?.min_score ?? null;
+    this.#redrawSoon();
+  }
+
+  /** @param {Result | null} result null when there is no picture any more */
+  show(result) {
+    this.#newest = result;
+    this.#redrawSoon();
+  }
+
+  /**
+   * @param {number} rank from 0
+   * @returns {number | null} the class at this rank, as it is on the screen
+   */
+  at(rank) {
+    return this.#rows[rank]?.seen?.class ?? null;
+  }
+
+  #redrawSoon() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#redraw();
+    }, REDRAW_MS);
+  }
+
+  #redraw() {
+    const result = this.#newest;
+    this.#headlines(result);
+    const top = result?.top ?? [];
+    const shown = new Set(result?.shown);
+    for (const [rank, row] of this.#rows.entries()) {
+      const before = row.seen;
+      const same = this.#held && before !== null ? top.find((ranked) => ranked.class === before.class) : top[rank];
+      row.seen = same ?? (this.#held && before !== null ? { ...before, score: 0 } : null);
+      const { button, name, score, seen } = row;
+      button.parentElement?.toggleAttribute("hidden", seen === null);
+      if (seen === null) continue;
+      if (name.textContent !== seen.name) name.textContent = seen.name;
+      name.title = seen.name;
+      score.textContent = percent.format(seen.score);
+      button.style.setProperty("--score", seen.score.toFixed(3));
+      button.classList.toggle("shown", shown.has(seen.class));
+      button.setAttribute("aria-pressed", String(this.#chosen.includes(seen.class)));
+    }
+  }
+
+  /** @param {Result | null} result */
+  #headlines(result) {
+    const [first] = result?.shown ?? [];
+    if (result === null) {
+      this.#say("idle", "Nothing yet", "The five best guesses appear here.");
+    } else if (first === undefined) {
+      const bar = this.#minScore === null ? "enough" : percent.format(this.#minScore);
+      this.#say("unsure", "Not sure", `No guess reaches ${bar}, so nothing is marked.`);
+    } else if (this.#chosen.length > 0) {
+      const names = result.shown.map((index) => this.#name(index, result)).join(", ");
+      this.#say("shown", names, result.shown.length > 1 ? "Mapped, as you chose" : `Mapped, as you chose${this.#share(first, result)}`);
+    } else {
+      this.#say("shown", this.#name(first, result), `Top prediction${this.#share(first, result)}`);
+    }
+  }
+
+  /**
+   * @param {number} index
+   * @param {Result} result
+   */
+  #name(index, result) {
+    return result.top.find((ranked) => ranked.class === index)?.name ?? this.#card?.classes[index] ?? `class ${index}`;
+  }
+
+  /**
+   * @param {number} index
+   * @param {Result} result
+   */
+  #share(index, result) {
+    const ranked = result.top.find((candidate) => candidate.class === index);
+    return ranked ? `, ${percent.format(ranked.score)}` : "";
+  }
+
+  /**
+   * @param {string} tone
+   * @param {string} headline
+   * @param {string} subline
+   */
+  #say(tone, headline, subline) {
+    this.#subline.textContent = subline;
+    if (this.#headline.textContent === headline) return;
+    this.#headline.dataset["tone"] = tone;
+    this.#headline.textContent = headline;
+    clearTimeout(this.#saying);
+    if (tone !== "idle") this.#saying = setTimeout(() => announce(headline), STEADY_MS);
+  }
+}

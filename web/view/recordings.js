@@ -1,0 +1,109 @@
+/** The recordings on the server: list, play, download (picture and results), delete. */
+
+/** @import { Api } from "../api.js" */
+/** @import { Recording } from "../protocol.js" */
+
+import { explain } from "../failures.js";
+import { byId, icon, iconButton, make } from "./dom.js";
+import { toast } from "./messages.js";
+import { clock } from "./stage.js";
+
+const SURE_MS = 4000; // a second click within this time deletes
+
+export class Recordings {
+  #api;
+  #list = byId("recordings", HTMLUListElement);
+  #player = byId("player", HTMLDialogElement);
+  #video = byId("player-video", HTMLVideoElement);
+
+  /** @param {Api} api */
+  constructor(api) {
+    this.#api = api;
+    this.#player.addEventListener("close", () => this.#video.removeAttribute("src"));
+  }
+
+  async refresh() {
+    try {
+      const recordings = await this.#api.recordings();
+      recordings.sort((a, b) => b.started.localeCompare(a.started));
+      this.#list.replaceChildren(...recordings.map((recording) => this.#row(recording)));
+      byId("recordings-empty", HTMLParagraphElement).hidden = recordings.length > 0;
+    } catch (error) {
+      toast(explain(error).detail);
+    }
+  }
+
+  /** @param {Recording} recording */
+  #row(recording) {
+    const when = new Date(recording.started);
+    const name = Number.isNaN(when.getTime()) ? recording.id : when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const state = recording.complete ? "" : " · under way or cut short";
+    const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state}`;
+    const about = make("div", { class: "about" }, make("p", {}, name), make("p", { title: facts }, facts));
+    const play = iconButton("play", `Play the recording of ${name}`);
+    play.onclick = () => this.#play(recording, name);
+    const remove = iconButton("trash", `Delete the recording of ${name}`);
+    remove.onclick = () => this.#remove(recording, remove, name);
+    const video = link("download", `Download the recording of ${name}`, this.#api.address(recording.video), `seekcam-${recording.id}.mp4`);
+    const results = link("text", `Download the results of ${name}`, this.#api.address(recording.sidecar), `seekcam-${recording.id}.jsonl`);
+    return make("li", { "data-id": recording.id }, about, play, video, results, remove);
+  }
+
+  /**
+   * @param {Recording} recording
+   * @param {string} name
+   */
+  #play(recording, name) {
+    byId("player-title", HTMLHeadingElement).textContent = `${recording.title}, ${name}`;
+    this.#video.src = this.#api.address(recording.video);
+    this.#player.showModal();
+    this.#video.play().catch(() => {
+      // Some browsers wait for a click on the player's own button.
+    });
+  }
+
+  /**
+   * @param {Recording} recording
+   * @param {HTMLButtonElement} button
+   * @param {string} name
+   */
+  async #remove(recording, button, name) {
+    if (!button.classList.contains("sure")) {
+      button.classList.add("sure");
+      button.textContent = "Delete?";
+      button.setAttribute("aria-label", `Really delete the recording of ${name}?`);
+      setTimeout(() => {
+        button.classList.remove("sure");
+        button.replaceChildren(icon("trash"));
+        button.setAttribute("aria-label", `Delete the recording of ${name}`);
+      }, SURE_MS);
+      return;
+    }
+    try {
+      await this.#api.deleteRecording(recording.id);
+      toast("The recording is deleted.");
+    } catch (error) {
+      toast(explain(error).detail);
+    }
+    await this.refresh();
+  }
+}
+
+/**
+ * @param {string} symbol
+ * @param {string} label
+ * @param {string} address
+ * @param {string} file
+ */
+function link(symbol, label, address, file) {
+  const attributes = { class: "icon-button small", href: address, download: file, "aria-label": label, title: label };
+  return make("a", attributes, icon(symbol));
+}
+
+/**
+ * @param {number} bytes
+ * @returns {string}
+ */
+function size(bytes) {
+  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,120 @@
+/** Where the picture comes from: one of the person's cameras, or one of the server's streams; and its resolution. */
+
+/** @import { Api } from "../api.js" */
+/** @import { Target } from "../live.js" */
+/** @import { StreamSummary } from "../protocol.js" */
+
+import { listCameras, onCamerasChanged } from "../camera.js";
+import { recallText, remember } from "../preferences.js";
+import { byId, make } from "./dom.js";
+
+const STREAM = "stream:";
+const CAMERA = "camera:";
+const DEFAULT_RESOLUTION = "640x480";
+
+export class Sources {
+  #api;
+  #select = byId("source", HTMLSelectElement);
+  #resolution = byId("resolution", HTMLSelectElement);
+  #flip = byId("flip", HTMLButtonElement);
+  /** @type {MediaDeviceInfo[]} */
+  #cameras = [];
+  /** @type {StreamSummary[]} */
+  #streams = [];
+  /** @type {string | null} the stream that our own camera makes, which is not for watching */
+  #own = null;
+  #wanted;
+
+  /**
+   * @param {Api} api
+   * @param {() => void} changed the person chose another source or resolution
+   */
+  constructor(api, changed) {
+    this.#api = api;
+    this.#wanted = recallText("source") ?? CAMERA;
+    this.#resolution.value = recallText("resolution") ?? DEFAULT_RESOLUTION;
+    if (this.#resolution.selectedIndex < 0) this.#resolution.value = DEFAULT_RESOLUTION;
+    this.#select.onchange = () => this.#choose(this.#select.value, changed);
+    this.#select.addEventListener("pointerdown", () => void this.refreshStreams());
+    this.#select.addEventListener("focus", () => void this.refreshStreams());
+    this.#resolution.onchange = () => {
+      remember("resolution", this.#resolution.value);
+      changed();
+    };
+    this.#flip.onclick = () => this.#choose(this.#other(), changed);
+    onCamerasChanged(() => void this.refreshCameras());
+    this.#draw();
+  }
+
+  /** @returns {Target} */
+  get target() {
+    const value = this.#select.value;
+    if (value.startsWith(STREAM)) return { kind: "watch", stream: value.slice(STREAM.length) };
+    return { kind: "camera", choice: { device: value.slice(CAMERA.length), resolution: this.#resolution.value } };
+  }
+
+  /** Back to the camera from a stream that is not there any more. */
+  async refreshCameras() {
+    this.#cameras = await listCameras();
+    this.#draw();
+  }
+
+  /** @param {string | null} [own] the stream that our own camera feeds */
+  async refreshStreams(own = this.#own) {
+    this.#own = own;
+    try {
+      this.#streams = (await this.#api.streams()).filter((stream) => stream.id !== this.#own);
+      this.#draw();
+    } catch {
+      // The list is a convenience; whatever is wrong with the server is said where it matters.
+    }
+  }
+
+  /**
+   * @param {string} value
+   * @param {() => void} changed
+   */
+  #choose(value, changed) {
+    this.#wanted = value;
+    remember("source", value);
+    this.#draw();
+    changed();
+  }
+
+  #draw() {
+    const camera = make("optgroup", { label: "Your cameras" });
+    for (const [value, label] of this.#cameraOptions()) camera.append(make("option", { value: CAMERA + value }, label));
+    const server = make("optgroup", { label: "Streams on the server" });
+    for (const { id, name, source, viewers } of this.#streams) {
+      const watched = viewers > 0 ? `, ${viewers} watching` : "";
+      server.append(make("option", { value: STREAM + id }, `${name} (${source}${watched})`));
+    }
+    this.#select.replaceChildren(camera, ...(this.#streams.length > 0 ? [server] : []));
+    this.#select.value = this.#wanted;
+    if (this.#select.selectedIndex < 0) this.#select.selectedIndex = 0; // gone for now: wanted again when it is back
+    this.#resolution.hidden = this.target.kind === "watch";
+    this.#flip.hidden = this.target.kind === "watch" || (!isPhone() && this.#cameras.length !== 2);
+  }
+
+  /** @returns {[string, string][]} value and label */
+  #cameraOptions() {
+    /** @type {[string, string][]} */
+    const named = this.#cameras.filter(({ deviceId }) => deviceId).map(({ deviceId, label }, n) => [deviceId, label || `Camera ${n + 1}`]);
+    /** @type {[string, string][]} */
+    const first = isPhone() ? [["user", "Front camera"], ["environment", "Back camera"]] : [["", "Default camera"]];
+    return [...first, ...named];
+  }
+
+  /** @returns {string} the camera that looks the other way */
+  #other() {
+    const device = this.#select.value.slice(CAMERA.length);
+    if (isPhone()) return CAMERA + (device === "environment" ? "user" : "environment");
+    const [first, second] = this.#cameras;
+    return CAMERA + ((device === second?.deviceId ? first : second)?.deviceId ?? "");
+  }
+}
+
+/** @returns {boolean} whether "front" and "back" mean something here */
+function isPhone() {
+  return matchMedia("(pointer: coarse)").matches;
+}

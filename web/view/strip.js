@@ -1,0 +1,160 @@
+/** The strip of measurements: frames per second, latency, drops, and each frame's stages as a small live plot. */
+
+/** @import { Result, Stages, Stats } from "../protocol.js" */
+
+import { byId, calm, make } from "./dom.js";
+
+const STAGES = ["queue", "prepare", "infer", "boxes", "paint", "encode"];
+const FRAMES = 120;
+const REDRAW_MS = 120;
+const REDRAW_CALM_MS = 1000;
+
+export class Strip {
+  #fps = byId("figure-fps", HTMLElement);
+  #latency = byId("figure-latency", HTMLElement);
+  #dropped = byId("figure-dropped", HTMLElement);
+  #size = byId("figure-size", HTMLElement);
+  #canvas = byId("plot", HTMLCanvasElement);
+  #legend = byId("legend", HTMLUListElement);
+  /** @type {Stages[]} newest last */
+  #frames = [];
+  /** @type {number | undefined} */
+  #timer;
+
+  /** @param {{ fps: number, size: { width: number, height: number } | null }} shown what the page itself sees */
+  shown({ fps, size }) {
+    figure(this.#fps, String(fps));
+    figure(this.#size, size ? `${size.width}×${size.height}` : "–");
+  }
+
+  /**
+   * @param {Stats} stats
+   * @param {number | null} roundTrip milliseconds
+   */
+  stats(stats, roundTrip) {
+    const { total } = stats.ms;
+    const known = total !== undefined && roundTrip !== null;
+    figure(this.#latency, known ? String(Math.round(total + roundTrip)) : "–", known ? "ms" : "");
+    figure(this.#dropped, String(stats.dropped));
+    this.#stages(stats.ms, `on ${stats.provider}`);
+  }
+
+  /** @param {Result} result of one live frame */
+  frame(result) {
+    this.#frames.push(result.ms);
+    if (this.#frames.length > FRAMES) this.#frames.shift();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#plot();
+    }, calm() ? REDRAW_CALM_MS : REDRAW_MS);
+  }
+
+  /**
+   * An uploaded picture: one measurement, no stream.
+   *
+   * @param {Result} result
+   * @param {{ width: number, height: number } | null} size
+   */
+  picture(result, size) {
+    this.clear();
+    figure(this.#size, size ? `${size.width}×${size.height}` : "–");
+    figure(this.#latency, String(Math.round(total(result.ms))), "ms");
+    this.#stages(result.ms, "for this picture");
+  }
+
+  clear() {
+    for (const cell of [this.#fps, this.#latency, this.#dropped, this.#size]) figure(cell, "–");
+    this.#frames = [];
+    this.#legend.replaceChildren();
+    this.#plot();
+  }
+
+  /**
+   * @param {Stages} ms
+   * @param {string} where
+   */
+  #stages(ms, where) {
+    const present = STAGES.filter((stage) => ms[stage] !== undefined);
+    this.#legend.replaceChildren(
+      ...present.map((stage) => {
+        const row = make("li", {}, stage, make("b", {}, (ms[stage] ?? 0).toFixed(1)));
+        row.style.setProperty("--colour", `var(--stage-${stage})`);
+        return row;
+      }),
+    );
+    const words = present.map((stage) => `${stage} ${(ms[stage] ?? 0).toFixed(1)}`).join(", ");
+    const label = `Milliseconds per stage ${where}: ${words}`;
+    this.#canvas.setAttribute("aria-label", label);
+    this.#canvas.title = label;
+  }
+
+  #plot() {
+    const scale = devicePixelRatio;
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    this.#canvas.width = width * scale;
+    this.#canvas.height = height * scale;
+    const context = this.#canvas.getContext("2d");
+    if (!context || width === 0) return;
+    const style = getComputedStyle(this.#canvas);
+    const probe = (/** @type {string} */ name) => colour(style, name);
+    const colours = STAGES.map((stage) => probe(`--stage-${stage}`));
+    context.scale(scale, scale);
+    const highest = niceTop(Math.max(8, ...this.#frames.map(total)));
+    const step = width / FRAMES;
+    for (const [position, ms] of this.#frames.entries()) {
+      let bottom = height;
+      for (const [number, stage] of STAGES.entries()) {
+        const tall = ((ms[stage] ?? 0) / highest) * (height - 2);
+        context.fillStyle = colours[number] ?? "gray";
+        context.fillRect(width - (this.#frames.length - position) * step, bottom - tall, step + 0.4, tall);
+        bottom -= tall;
+      }
+    }
+    context.fillStyle = probe("--line");
+    context.fillRect(0, height - 1, width, 1);
+    if (this.#frames.length === 0) return;
+    context.fillStyle = probe("--ink-faint");
+    context.font = `11px ${style.fontFamily}`;
+    context.fillText(`${highest} ms`, 0, 10);
+  }
+}
+
+/**
+ * @param {HTMLElement} cell
+ * @param {string} value
+ * @param {string} [unit]
+ */
+function figure(cell, value, unit = "") {
+  cell.replaceChildren(value, ...(unit ? [" ", make("small", {}, unit)] : []));
+}
+
+/** @param {Stages} ms */
+function total(ms) {
+  return ms["total"] ?? STAGES.reduce((sum, stage) => sum + (ms[stage] ?? 0), 0);
+}
+
+/**
+ * @param {number} highest
+ * @returns {number} the next of 10, 20, 50, 100, ... so that the scale rarely jumps
+ */
+function niceTop(highest) {
+  const power = 10 ** Math.floor(Math.log10(highest));
+  return ([1, 2, 5, 10].find((factor) => factor * power >= highest) ?? 10) * power;
+}
+
+/**
+ * A custom property with `light-dark()` in it, as a colour that a canvas takes.
+ *
+ * @param {CSSStyleDeclaration} style
+ * @param {string} name
+ */
+function colour(style, name) {
+  const [light = "gray", dark = light] = style.getPropertyValue(name).match(/#[0-9a-f]{3,8}/gi) ?? [];
+  return isDark() ? dark : light;
+}
+
+/** @returns {boolean} */
+function isDark() {
+  const chosen = document.documentElement.dataset["theme"];
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
