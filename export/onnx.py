@@ -1,14 +1,14 @@
 """Write a network as one self-describing ONNX file, and prove that the file says what PyTorch says.
 
-The file is written beside its final name, checked in ONNX Runtime against PyTorch, and only then moved into place: under
-its name there is always either nothing, the previous file or a verified new one.
+The file is written beside its final name, checked in ONNX Runtime against PyTorch, and only then moved into place:
+under its name there is always either nothing, the previous file or a verified new one.
 """
 
 import copy
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ from localization.errors import UserError
 from training.networks.network import Network
 
 OPSET = 20
-BATCH = torch.export.Dim("batch", min=1, max=64)
+BATCH = torch.export.Dim("batch", min=1, max=64)  # the bound is only the tracer's; the file has none
 TOLERANCE = 2e-3  # of the largest value of each output; float32 convolutions in two runtimes differ by about 1e-5
 VERIFY_BATCH = 3  # more than one frame, so that a graph that mixes up its batch is found
 VERSIONS_OF = ("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime")
@@ -121,6 +121,7 @@ def export_network(network: Network, card: ModelCard, path: Path | str) -> Agree
     """
     path = Path(path)
     graph = CamGraph(_still(network)).eval()
+    any_size = torch.export.Dim.AUTO
     path.parent.mkdir(parents=True, exist_ok=True)
     program = torch.onnx.export(
         graph,
@@ -133,21 +134,23 @@ def export_network(network: Network, card: ModelCard, path: Path | str) -> Agree
         opset_version=OPSET,
         input_names=INPUTS,
         output_names=OUTPUTS,
-        dynamic_shapes={name: {0: BATCH} for name in INPUTS},
+        # Named once: the tracer finds that the three batches are one, and warns of a name given twice.
+        dynamic_shapes={"frames": {0: BATCH}, "classes": {0: any_size}, "method": {0: any_size}},
         external_data=False,
         verbose=False,
     )
     assert program is not None  # the dynamo exporter always returns one
     program.model.metadata_props[METADATA_KEY] = card.to_json()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
     os.close(handle)
+    temporary = Path(name)
     try:
-        program.save(temporary, external_data=False)
-        agreement = verify(Path(temporary), graph, card)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private to this user
-        os.replace(temporary, path)
+        program.save(str(temporary), external_data=False)
+        agreement = verify(temporary, graph, card)
+        temporary.chmod(0o644)  # mkstemp makes it private to this user
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return agreement
 
 
@@ -155,7 +158,7 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
     """Compare the file at `path` with PyTorch on made-up frames, for every map method.
 
     Raises:
-        ExportError: they differ by more than `TOLERANCE`, or the CAM identity does not hold; the message has the numbers.
+        ExportError: they differ by more than `TOLERANCE`, or the CAM identity fails; the message has the numbers.
     """
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     frames = _example_frames(card.input_size)
@@ -189,9 +192,10 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
 
 def git_revision() -> str:
     """The revision of this checkout, with "-dirty" where it has changes; empty where there is none."""
+    folder = Path(__file__).parent
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match", "no-tag-wanted"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
@@ -210,9 +214,9 @@ def _check_head(network: Network, graph: CamGraph, frames: Tensor, last: Tensor,
     off = _difference(pooled.float().numpy(), logits.float().numpy())
     if not off <= TOLERANCE:
         raise ExportError(
-            f"The logits of {name} are not its linear head over the mean of its last features (they differ by {off:.2g} "
-            f"of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global average pooling "
-            "averages, after its last activation; with another pooling, or layers between, class maps do not add up."
+            f"The logits of {name} are not its linear head over the mean of its last features (they differ by "
+            f"{off:.2g} of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global average "
+            "pooling averages, after its last activation; with another pooling, or layers between, class maps do not add up."
         )
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from torchvision.models import ResNet18_Weights
 
-from export.onnx import Agreement, describe_network, export_network
+from export.onnx import describe_network, export_network
 from localization.errors import UnknownModelError
 from training.networks.efficientnet_lite import EfficientNetLite0
 
@@ -66,6 +65,6 @@ def build(name: str, folder: Path, progress: Callable[[str], None] = lambda _: N
     )
     progress("tracing the graph, writing and verifying it")
     path = folder / f"{name}.onnx"
-    agreement: Agreement = export_network(network, card, path)
+    agreement = export_network(network, card, path)
     progress(f"agrees with PyTorch (largest relative differences: {agreement})")
     return path

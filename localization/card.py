@@ -58,7 +58,7 @@ class ModelCard:
         """
         if METADATA_KEY not in metadata:
             raise ModelFileError(
-                f"{file} has no seekcam card: export it again with `export_network(network, card, path)` from `export`."
+                f"{file} has no seekcam card: write it again with `export_cam_network` from `export.own`."
             )
         try:
             document = json.loads(metadata[METADATA_KEY])

@@ -1,10 +1,10 @@
 """Text in any script as a bitmap: Pillow's own font first, then the fonts of the machine, character by character.
 
 Pillow brings Aileron (plain Latin) and matplotlib DejaVu Sans (accents, Greek, Cyrillic, Arabic, Hebrew), so these need
-nothing else. For other scripts the machine's fonts are looked up: the wide ones that Linux, macOS and Windows come with,
-then Noto Sans in its many scripts; the package `noto-cjk-sans-otc`, where installed, brings Chinese, Japanese and Korean.
-A character that none of them has is drawn as the "missing character" box, and `coverage` tells how much of a text can be
-read at all, so that the caller can show something else.
+nothing else. For other scripts the machine's fonts are looked up: the wide ones that Linux, macOS and Windows come
+with, then Noto Sans in its many scripts; the package `noto-cjk-sans-otc`, where installed, brings Chinese, Japanese and
+Korean. A character that none of them has is drawn as the "missing character" box, and `coverage` tells how much of a
+text can be read at all, so that the caller can show something else.
 """
 
 import os

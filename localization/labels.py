@@ -19,6 +19,7 @@ Colour = tuple[int, int, int]  # RGB
 INK: Colour = (16, 18, 22)
 ELLIPSIS = "…"
 PADDING = 0.45  # em, left and right of the text
+RIM = 0.5  # how far the plate's edge goes from its own colour to that of the text
 LONGEST = 200  # characters of a name that are looked at
 
 
@@ -68,10 +69,14 @@ def plate(text: str, size: int, style: PlateStyle) -> Plate:
     glyphs = draw_text(text, size)
     pad = round(size * PADDING)
     width, height = _even(glyphs.shape[1] + 2 * pad), _even(glyphs.shape[0])
-    cover = _rounded(width, height, radius=round(size * 0.28))
+    radius = round(size * 0.28)
+    cover = _rounded(width, height, radius)
+    rim = cover - np.pad(_rounded(width - 2, height - 2, max(0, radius - 1)), 1)  # parts a plate from its like
     ink = np.zeros((height, width), np.float32)
     ink[: glyphs.shape[0], pad : pad + glyphs.shape[1]] = glyphs.astype(np.float32) / 255
-    colour = np.array(style.fill) + ink[..., None] * (np.array(style.text) - np.array(style.fill))
+    dark = np.maximum(ink, RIM * rim)[..., None]
+    fill, text_colour = np.array(style.fill, np.float32), np.array(style.text, np.float32)
+    colour = fill + dark * (text_colour - fill)
     alpha = cover * np.maximum(style.opacity, ink)
     yuv = rgb_to_yuv(np.rint(colour).astype(np.uint8)).astype(np.float32)
     half = cv2.resize(alpha, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -105,6 +110,7 @@ def _layer(weighted: cv2.typing.MatLike, alpha: cv2.typing.MatLike) -> Layer:
     return Layer(paint, keep)
 
 
+@lru_cache(maxsize=64)
 def _rounded(width: int, height: int, radius: int) -> NDArray[np.float32]:
     """A rectangle with round corners as coverage 0..1, [height, width], its edges smoothed."""
     scale = 4

@@ -80,10 +80,14 @@ def _texts(
     texts = []
     for shown in prediction.maps:
         # A name in a script that no font of this machine has would be a row of boxes: its number says more.
-        name = shown.name if shown.name.strip() and coverage(shown.name) > 0.5 else f"#{shown.index}"
-        suffix = f" {100 * scores[shown.index]:.0f} %" if shown.index in scores else ""
+        name = shown.name if shown.name.strip() and coverage(shown.name) > 0.5 else f"(#{shown.index})"
+        suffix = f" {_percent(scores[shown.index])}" if shown.index in scores else ""
         texts.append((name, suffix, PlateStyle(colours[shown.index], INK), first.get(shown.index)))
     return texts
+
+
+def _percent(score: float) -> str:
+    return "< 1 %" if score < 0.005 else f"{100 * score:.0f} %"
 
 
 def _pixels(rectangle: Rectangle, width: int, height: int, thickness: int, mirror: bool) -> PixelBox:

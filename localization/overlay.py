@@ -30,9 +30,9 @@ def paint_rgb(picture: Pixels, prediction: Prediction, paint: PaintSettings) -> 
     heat = _heat(prediction, paint.mirror)
     if heat is not None and paint.opacity > 0:
         keep, colours = _tables(paint.colormap, paint.opacity, yuv=False)
-        kept = cv2.cvtColor(_enlarge(cv2.LUT(heat, keep), width, height), cv2.COLOR_GRAY2RGB)
+        kept = _as_pixels(cv2.cvtColor(_enlarge(cv2.LUT(heat, keep), width, height), cv2.COLOR_GRAY2RGB))
         colour = _enlarge(cv2.LUT(cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB), colours), width, height)
-        canvas = _as_pixels(cv2.add(cv2.multiply(canvas, kept, scale=1 / 255), colour))
+        _mix(canvas, kept, colour)
     layout = lay_out(prediction, paint, width, height)
     _draw_boxes(canvas, layout, [(box.colour, OUTLINE) for box in layout.boxes])
     for label in layout.labels:
@@ -57,9 +57,8 @@ def paint_i420(
         keep, colours = _tables(paint.colormap, paint.opacity, yuv=True)
         shares = cv2.split(cv2.LUT(cv2.cvtColor(heat, cv2.COLOR_GRAY2RGB), colours))
         kept = {plane.shape: _enlarge(cv2.LUT(heat, keep), plane.shape[1], plane.shape[0]) for plane in planes[:2]}
-        for index, plane in enumerate(planes):
-            colour = _enlarge(shares[index], plane.shape[1], plane.shape[0])
-            planes[index] = _as_pixels(cv2.add(cv2.multiply(plane, kept[plane.shape], scale=1 / 255), colour))
+        for plane, share in zip(planes, shares, strict=True):
+            _mix(plane, kept[plane.shape], _enlarge(share, plane.shape[1], plane.shape[0]))
     layout = lay_out(prediction, paint, width, height)
     yuv = [_yuv(box.colour) for box in layout.boxes]
     _draw_boxes(planes[0], layout, [((c[0],), _yuv(OUTLINE)[:1]) for c in yuv])
@@ -113,11 +112,17 @@ def _draw_boxes(
 ) -> None:
     """Draw each box's dark outline and its line on one plane, whose pixels are `scale` of the picture's wide."""
     thickness = -(-layout.thickness // scale)
-    for box, (line, outline) in zip(layout.boxes, colours, strict=True):
+    for box, (line, outline) in reversed(list(zip(layout.boxes, colours, strict=True))):  # the first class on top
         x0, y0, x1, y1 = (value // scale for value in box.corners)
         if outline is not None:
             cv2.rectangle(plane, (x0, y0), (x1, y1), outline, thickness + 2)
         cv2.rectangle(plane, (x0, y0), (x1, y1), line, thickness)
+
+
+def _mix(plane: Pixels, kept: Pixels, colour: Pixels) -> None:
+    """plane = plane * kept / 255 + colour, in place: fresh memory costs more than the sums."""
+    cv2.multiply(plane, kept, dst=plane, scale=1 / 255)
+    cv2.add(plane, colour, dst=plane)
 
 
 def _copy(plane: Pixels, mirror: bool) -> Pixels:

@@ -70,7 +70,7 @@ def encode_png(picture: Pixels) -> bytes:
 
 
 def save_picture(picture: Pixels, path: Path) -> None:
-    """Write RGB uint8 [H, W, 3] as the kind of picture that the suffix names; an old file is replaced whole or not at all.
+    """Write RGB uint8 [H, W, 3] as the kind that the suffix names; an old file is replaced whole or not at all.
 
     Raises:
         UserError: a suffix we do not write, or a place that cannot be written.

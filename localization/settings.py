@@ -5,6 +5,7 @@ from any source (data channel JSON, query string, command line), so that each of
 """
 
 import difflib
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, cast
@@ -63,7 +64,7 @@ class Settings:
         parsed: dict[str, Any] = {}
         for name, value in changes.items():
             if name not in _PARSERS:
-                raise SettingsError(f"There is no setting {name!r}{_hint(name, _PARSERS)}.")
+                raise SettingsError(f"There is no setting {reprlib.repr(name)}{_hint(name, _PARSERS)}.")
             parsed[name] = _PARSERS[name](name, value)
         analysis = {f.name: parsed[f.name] for f in fields(AnalysisSettings) if f.name in parsed}
         paint = {f.name: parsed[f.name] for f in fields(PaintSettings) if f.name in parsed}
@@ -99,7 +100,7 @@ def resolve(settings: AnalysisSettings, card: ModelCard) -> Analysis:
     method = settings.method or card.default_method
     if method not in card.methods:
         raise SettingsError(
-            f"{card.name} has no map method {method!r}{_hint(method, card.methods)}: "
+            f"{card.name} has no map method {reprlib.repr(method)}{_hint(method, card.methods)}: "
             f"choose one of {', '.join(card.methods)}."
         )
     classes = tuple(dict.fromkeys(class_index(card, c) for c in settings.classes))
@@ -126,7 +127,7 @@ def class_index(card: ModelCard, wanted: int | str) -> int:
     Raises:
         SettingsError: the model has no such class; the message names the nearest ones.
     """
-    if isinstance(wanted, int) or wanted.isdecimal():
+    if isinstance(wanted, int) or (wanted.isdecimal() and len(wanted) < 10):
         index = int(wanted)
         if 0 <= index < len(card.classes):
             return index
@@ -136,7 +137,7 @@ def class_index(card: ModelCard, wanted: int | str) -> int:
         for index, name in enumerate(names):
             if name.casefold() == lowered:
                 return index
-    raise SettingsError(f"{card.name} has no class {wanted!r}{_hint(lowered, card.classes)}.")
+    raise SettingsError(f"{card.name} has no class {reprlib.repr(wanted)}{_hint(lowered, card.classes)}.")
 
 
 def _hint(wanted: str, known: Iterable[str]) -> str:
@@ -150,10 +151,10 @@ def _number(low: float, high: float) -> Callable[[str, object], float]:
     def parse(name: str, value: object) -> float:
         try:
             number = float(cast(Any, value))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if isinstance(value, bool) or not low <= number <= high:  # a NaN fails the comparison too
-            raise SettingsError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+            raise SettingsError(f"{name} must be a number from {low:g} to {high:g}, not {reprlib.repr(value)}.")
         return number
 
     return parse
@@ -166,7 +167,7 @@ def _integer(low: int, high: int) -> Callable[[str, object], int]:
         except (TypeError, ValueError):
             number = low - 1
         if isinstance(value, bool) or not low <= number <= high:
-            raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+            raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {reprlib.repr(value)}.")
         return number
 
     return parse
@@ -175,7 +176,7 @@ def _integer(low: int, high: int) -> Callable[[str, object], int]:
 def _choice(options: tuple[str, ...]) -> Callable[[str, object], str]:
     def parse(name: str, value: object) -> str:
         if not isinstance(value, str) or value not in options:
-            raise SettingsError(f"{name} must be one of {', '.join(options)}, not {value!r}.")
+            raise SettingsError(f"{name} must be one of {', '.join(options)}, not {reprlib.repr(value)}.")
         return value
 
     return parse
@@ -185,7 +186,7 @@ def _flag(name: str, value: object) -> bool:
     words = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
     known = value if isinstance(value, bool) else words.get(str(value).lower())
     if known is None:
-        raise SettingsError(f"{name} must be true or false, not {value!r}.")
+        raise SettingsError(f"{name} must be true or false, not {reprlib.repr(value)}.")
     return known
 
 
@@ -193,7 +194,7 @@ def _text_or_none(name: str, value: object) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise SettingsError(f"{name} must be a name, not {value!r}.")
+        raise SettingsError(f"{name} must be a name, not {reprlib.repr(value)}.")
     return value
 
 
@@ -208,7 +209,9 @@ def _classes(name: str, value: object) -> tuple[int | str, ...]:
         items = value if isinstance(value, list) else [value]
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str) or item == "":
-            raise SettingsError(f'{name} must be "top" or a list of class names and indices, not {value!r}.')
+            raise SettingsError(
+                f'{name} must be "top" or a list of class names and indices, not {reprlib.repr(value)}.'
+            )
     return tuple(cast("list[int | str]", items))
 
 
@@ -220,7 +223,9 @@ def _threshold(name: str, value: object) -> Threshold | None:
     try:
         return _number(0, 1)(name, value)
     except SettingsError:
-        raise SettingsError(f'{name} must be a number from 0 to 1, "otsu" or "card", not {value!r}.') from None
+        raise SettingsError(
+            f'{name} must be a number from 0 to 1, "otsu" or "card", not {reprlib.repr(value)}.'
+        ) from None
 
 
 def _optional_score(name: str, value: object) -> float | None:

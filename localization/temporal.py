@@ -6,6 +6,8 @@ seconds, so that a stream at 5 and one at 60 frames a second behave alike.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,17 @@ class ClassTracker:
         """Forget the past: the next frame decides alone."""
         self._average = None
         self._held = None
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on exactly from here, as JSON."""
+        average = None if self._average is None else self._average.tolist()
+        return {"average": average, "held": self._held, "pts": self._pts}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from an earlier `state`."""
+        average = state["average"]
+        self._average = None if average is None else np.array(average, np.float64)
+        self._held, self._pts = state["held"], state["pts"]
 
     def update(self, logits: NDArray[np.float32], pts: float) -> int:
         """Take in one frame and return the class to show.

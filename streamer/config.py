@@ -202,7 +202,6 @@ class ServerConfig(BaseSettings):
     )
     min_free_space: Count = 10**9  # bytes that recording leaves free on the disk
     slow_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # added to every frame's inference, to test scheduling
-    slow_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0  # adds to each frame's inference, to try out a slow model
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
 
     @model_validator(mode="after")

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 from aiortc import RTCPeerConnection
-from localization.library import ModelLibrary
 from numpy.typing import NDArray
 
 from localization.card import ModelCard
 from localization.errors import UnknownModelError, UserError
+from localization.library import ModelLibrary
 from localization.model import read_card
 from localization.pipeline import FrameRequest
 from localization.prediction import Prediction
@@ -23,12 +23,13 @@ from localization.settings import Analysis, AnalysisSettings, PaintSettings, Set
 from streamer import rtc
 from streamer.config import ServerConfig, SourceSpec, is_loopback
 from streamer.engine import Job, LocalEngine
-from streamer.recorder import Recording, RecordingStore
+from streamer.recorder import Recording
 from streamer.recording import RecordingTask
+from streamer.recordings import RecordingStore
 from streamer.scheduler import Scheduler
 from streamer.sources import SourceReader
 from streamer.stream import Stream
-from streamer.telemetry import Telemetry, watch_loop
+from streamer.telemetry import Telemetry
 from streamer.viewer import Viewer
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,6 @@ class Hub:
             rtc.limit_udp_ports(loop, *self.config.ice_ports)
         await self.engine.load(self.default_model)
         self._tasks.append(asyncio.create_task(self.scheduler.run()))
-        self._tasks.append(asyncio.create_task(watch_loop(self.telemetry)))
         for spec in self.config.source:
             await self._open_source(spec)
         self.ready = True

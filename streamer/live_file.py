@@ -1,7 +1,7 @@
 """`LiveVideoFile`: frames with their true times into an MP4 file that is playable at any moment, even after `kill -9`.
 
 The file is fragmented: about every second a keyframe closes a fragment, which goes to the operating system at once.
-Whatever happens later, a player reads every fragment that was written. H.264, yuv420p, one size from first to last frame.
+Whatever happens later, a player reads every fragment that was written. H.264, yuv420p, one size from start to end.
 """
 
 import errno
@@ -65,7 +65,7 @@ class LiveVideoFile:
         Frames of another size than the first are fitted into it with black bars. The frame itself is not changed.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError, av.FFmpegError: the file cannot be written.
         """
         ticks = round(seconds / TIME_BASE)
         if ticks <= self._ticks:
@@ -94,7 +94,7 @@ class LiveVideoFile:
         """Write what is left. Safe to call twice.
 
         Raises:
-            OSError: the file cannot be written; what was written before stays playable.
+            OSError, av.FFmpegError: the file cannot be written; what was written before stays playable.
         """
         container, stream = self._container, self._stream
         self._container = self._stream = None
@@ -126,7 +126,7 @@ def _add_stream(container: av.container.OutputContainer, width: int, height: int
     return stream
 
 
-def write_error(path: Path, error: OSError) -> UserError:
+def write_error(path: Path, error: OSError | av.FFmpegError) -> UserError:
     """What to tell the person when `path` could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The disk is full, so {path} could not be finished: free some space and try again.")

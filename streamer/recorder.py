@@ -58,6 +58,7 @@ class Recorder:
         self._wake = threading.Condition()
         self._stopping = False
         self._dropped = 0
+        self._complete = False
         self._failed: str | None = None
         self._lines: list[str] = []
         self._file = LiveVideoFile(started.video, self._fragment_written)
@@ -80,6 +81,11 @@ class Recorder:
         """Frames left out so far."""
         return self._dropped
 
+    @property
+    def running(self) -> bool:
+        """Whether the files are still being written."""
+        return self._thread.is_alive()
+
     def put(self, painted: av.VideoFrame, prediction: Prediction, pts: float) -> None:
         """Add a frame shown at `pts` seconds of its stream; never blocks, never raises, does not change the frame."""
         with self._wake:
@@ -97,9 +103,9 @@ class Recorder:
             self._stopping = True
             self._wake.notify()
         self._thread.join()
-        return self.snapshot(complete=True)
+        return self.snapshot()
 
-    def snapshot(self, complete: bool = False) -> Recording:
+    def snapshot(self) -> Recording:
         """The recording as it stands."""
         video = self._started.video
         return Recording(
@@ -112,26 +118,34 @@ class Recorder:
             width=self._file.width,
             height=self._file.height,
             dropped=self._dropped,
-            complete=complete,
+            complete=self._complete,
             video=video,
             sidecar=self._started.sidecar,
         )
 
     def _run(self) -> None:
         try:
-            try:
-                with self._started.sidecar.open("w", encoding="utf-8") as self._sidecar:
+            with self._started.sidecar.open("w", encoding="utf-8") as self._sidecar:
+                try:
                     self._write_frames()
+                finally:
                     self._file.close()
-            finally:
-                self._file.close()
-            self._record_file.write_text(json.dumps(facts(self.snapshot(complete=True))), encoding="utf-8")
-        except OSError as error:  # PyAV's errors of reading and writing are OSErrors too
+            self._finish()
+        except (OSError, av.FFmpegError) as error:
             self._end(str(write_error(self._started.video, error)))
         except Exception as error:
             # The stream goes on, so nobody would ever see this thread die.
             logger.exception("Recording %s failed", self.id)
             self._end(f"The recording stopped on an unexpected {type(error).__name__}: {error}.")
+
+    def _finish(self) -> None:
+        if self._file.frames:
+            self._complete = True
+            write_facts(self._record_file, _facts(self.snapshot()))
+        else:
+            # Nothing was shown while it ran: no entry in the list that could not be played.
+            self._started.sidecar.unlink()
+            self._record_file.unlink(missing_ok=True)
 
     def _write_frames(self) -> None:
         first: float | None = None
@@ -140,12 +154,10 @@ class Recorder:
             if first is None:
                 first = pts
             number = self._file.frames
-            # The line goes first: the frame may close the fragment that the lines before it wait for.
-            line = json.dumps(prediction.to_json(pts - first, number), ensure_ascii=False)
-            if not self._file.write(frame, pts - first):
+            if self._file.write(frame, pts - first):
+                self._lines.append(json.dumps(prediction.to_json(pts - first, number), ensure_ascii=False))
+            else:
                 self._dropped += 1
-                continue
-            self._lines.append(line)
 
     def _next(self) -> tuple[av.VideoFrame, Prediction, float] | None:
         with self._wake:
@@ -176,7 +188,14 @@ class Recorder:
         logger.warning("Recording %s: %s", self.id, reason)
 
 
-def facts(recording: Recording) -> dict[str, object]:
+def _facts(recording: Recording) -> dict[str, object]:
     """What is kept of a finished recording; the paths and the size in bytes are read off the disk."""
     kept = ("id", "title", "started", "duration", "frames", "width", "height", "dropped", "complete")
     return {name: getattr(recording, name) for name in kept}
+
+
+def write_facts(file: Path, facts: dict[str, object]) -> None:
+    """Write a recording's facts whole or not at all."""
+    partial = file.with_suffix(".json.part")
+    partial.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+    partial.replace(file)

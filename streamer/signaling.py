@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 MAX_OFFER = 128 * 1024  # bytes of one offer with its envelope; browsers send some 10 KB
 GATHER_TIMEOUT_S = 10.0
 HANDSHAKE_LIMIT_S = 20.0  # a peer that is not connected by then gives its place back
-RETRY_AFTER_S = 10  # what a client at the session cap is told to wait
 
 routes = web.RouteTableDef()
 

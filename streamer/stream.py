@@ -6,12 +6,9 @@ lane, and leave as `Result`s to every subscriber. All state is touched on the ev
 
 import asyncio
 import logging
-import statistics
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import av
@@ -24,10 +21,9 @@ from localization.temporal import ClassTracker
 from streamer.engine import Job
 from streamer.scheduler import Lane, Scheduler
 from streamer.telemetry import Telemetry
+from streamer.window import Window
 
 logger = logging.getLogger(__name__)
-
-STATS_WINDOW_S = 1.0  # the page's strip shows medians over this long
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +55,6 @@ class Counters:
 
     received: int = 0
     processed: int = 0
-    recent: deque[tuple[float, dict[str, float]]] = field(default_factory=deque)  # (when, stage -> ms)
 
 
 class Stream:
@@ -90,6 +85,7 @@ class Stream:
         self.model = model
         self.settings = settings
         self.counters = Counters()
+        self.window = Window()
         self.width = self.height = 0
         self._analysis = analysis
         self._tracker = ClassTracker()
@@ -158,19 +154,9 @@ class Stream:
         flat = Settings(self.settings).to_json()
         return {f.name: flat[f.name] for f in fields(AnalysisSettings)} | {"model": self.model}
 
-    def recent_ms(self) -> dict[str, float]:
-        """Median milliseconds per stage over the last second."""
-        self._forget_old()
-        stages: dict[str, list[float]] = {}
-        for _, ms in self.counters.recent:
-            for stage, value in ms.items():
-                stages.setdefault(stage, []).append(value)
-        return {stage: statistics.median(values) for stage, values in stages.items()}
-
     def fps(self) -> float:
         """Localized frames per second, over the last second."""
-        self._forget_old()
-        return len(self.counters.recent) / STATS_WINDOW_S
+        return self.window.rate()
 
     def _take_handover(self) -> None:
         with self._handover_lock:
@@ -184,13 +170,7 @@ class Stream:
                 on_error(outcome)
             return
         self.counters.processed += 1
-        self.counters.recent.append((time.monotonic(), dict(outcome.ms)))
-        self._forget_old()
+        self.window.add(outcome.ms)
         result = Result(arrival, outcome)
         for on_result in list(self._subscribers):
             on_result(result)
-
-    def _forget_old(self) -> None:
-        horizon = time.monotonic() - STATS_WINDOW_S
-        while self.counters.recent and self.counters.recent[0][0] < horizon:
-            self.counters.recent.popleft()

@@ -23,6 +23,7 @@ from streamer import rtc
 from streamer.painter import Painter
 from streamer.stream import Result, Stream
 from streamer.telemetry import Telemetry
+from streamer.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class Viewer:
         self._control: RTCDataChannel | None = None
         self._results: RTCDataChannel | None = None
         self._heard = time.monotonic()
+        self._window = Window()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         stream.subscribe(self._painter.offer, self._failed)
@@ -185,12 +187,12 @@ class Viewer:
                 await self.close("The server heard nothing from this page for a while.")
                 return
             stream = self.stream
-            ms = {stage: round(value, 1) for stage, value in stream.recent_ms().items()}
+            ms = {stage: round(value, 1) for stage, value in self._window.medians().items()}
             self._send(
                 self._control,
                 {
                     "type": "stats",
-                    "fps": round(stream.fps(), 1),
+                    "fps": round(self._window.rate(), 1),
                     "received": stream.counters.received,
                     "processed": stream.counters.processed,
                     "dropped": stream.dropped,
@@ -211,6 +213,7 @@ class Viewer:
         self.send_error(error)
 
     def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:
+        self._window.add(prediction.ms)
         self._telemetry.stage("paint", prediction.ms["paint"])
         self._telemetry.stage("total", prediction.ms["total"])
         self.track.show(painted)

@@ -21,12 +21,12 @@ def random_grid(seed: int, height: int = 14, width: int = 14) -> Float32:
     """A smooth random map that reaches 0 and 1."""
     noise = np.random.default_rng(seed).random((5, 5)).astype(np.float32)
     grid = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    return ((grid - grid.min()) / (grid.max() - grid.min())).astype(np.float32)
+    return np.asarray((grid - grid.min()) / (grid.max() - grid.min()), np.float32)
 
 
 def bump(x: float, y: float, radius: float, side: int = 14) -> Float32:
     rows, columns = np.mgrid[:side, :side] / (side - 1)
-    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2)).astype(np.float32)
+    return np.asarray(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2)), np.float32)
 
 
 def bilinear(grid: Float32, side: int) -> NDArray[np.float64]:
@@ -162,7 +162,7 @@ def test_none_draws_nothing_and_threshold_zero_takes_the_whole_frame() -> None:
     grid = random_grid(1)
     assert find_boxes(grid, "none", 0.5) == ()
     ((box, score),) = find_boxes(grid, "largest", 0.0)
-    assert box == (0, 0, 1, 1)
+    assert box == (0.0, 0.0, 1.0, 1.0)
     assert score == pytest.approx(bilinear(grid, SIDE).mean(), abs=1e-4)
 
 
@@ -176,7 +176,7 @@ def test_a_peak_too_sharp_for_interpolation_is_boxed_by_its_cell(threshold: floa
 
 def two_stage_by_loops(grid: Float32, features: Float32) -> float | None:
     """The thesis's definition, cell by cell."""
-    channels, height, width = features.shape
+    _, height, width = features.shape
     cells = list(itertools.product(range(height), range(width)))
 
     def cosine(a: tuple[int, int], b: tuple[int, int]) -> float:

@@ -39,7 +39,9 @@ def test_text_stands_out_from_its_plate_on_black_and_on_white() -> None:
             label = plate("HHHH", 24, style)
             picture = np.full((label.height, label.width, 3), background, np.uint8)
             label.rgb.lay_on(picture, 0, 0)
-            middle = picture[label.height // 3 : -label.height // 3, label.height // 2 : -label.height // 2].mean(axis=2)
+            middle = picture[label.height // 3 : -label.height // 3, label.height // 2 : -label.height // 2].mean(
+                axis=2
+            )
             # White on light grey is the worst case: a clear plate over a white picture.
             assert middle.max() - middle.min() > 90
 

@@ -52,7 +52,7 @@ def test_everything_stands_inside_the_picture_and_labels_apart(
         assert 0 <= y0 <= y1 < height
     for label in placed.labels:
         assert label.x % 2 == label.y % 2 == 0
-        assert 0 <= label.x
+        assert label.x >= 0
         assert 0 <= label.y <= height - label.plate.height + 1
         assert label.x + label.plate.width <= width + 1, "an even plate may reach one pixel over an odd picture"
     for a, b in itertools.combinations(placed.labels, 2):
@@ -64,7 +64,11 @@ def test_everything_stands_inside_the_picture_and_labels_apart(
 
 
 def test_a_class_is_labelled_once_with_its_probability_above_its_first_box() -> None:
-    boxes: list[tuple[int, Rectangle]] = [(0, (0.3, 0.4, 0.6, 0.8)), (0, (0.7, 0.1, 0.9, 0.3)), (1, (0.1, 0.5, 0.2, 0.9))]
+    boxes: list[tuple[int, Rectangle]] = [
+        (0, (0.3, 0.4, 0.6, 0.8)),
+        (0, (0.7, 0.1, 0.9, 0.3)),
+        (1, (0.1, 0.5, 0.2, 0.9)),
+    ]
     placed = lay_out(prediction(boxes, 2), PaintSettings(), 640, 480)
     assert [label.text for label in placed.labels] == ["Persian cat 87 %", "tabby 77 %"]
     label, box = placed.labels[0], placed.boxes[0]
@@ -108,4 +112,4 @@ def test_a_name_that_cannot_be_written_gives_way_to_its_number(name: str, monkey
     monkeypatch.setattr(layout, "coverage", lambda text: 1.0 if text.isascii() else 0.0)
     grid = np.zeros((7, 7), np.float32)
     seen = Prediction("m", "cam", (RankedClass(283, name, 0.5),), (ClassMap(283, name, grid, 0.5),))
-    assert lay_out(seen, PaintSettings(), 640, 480).labels[0].text == "#283 50 %"
+    assert lay_out(seen, PaintSettings(), 640, 480).labels[0].text == "(#283) 50 %"

@@ -20,7 +20,7 @@ HEAT_ONLY = PaintSettings(boxes=False, labels=False)
 
 def bump(x: float, y: float, radius: float = 0.15) -> NDArray[np.float32]:
     rows, columns = np.mgrid[:14, :14] / 13
-    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2)).astype(np.float32)
+    return np.asarray(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2)), np.float32)
 
 
 def seen(*grids: NDArray[np.float32], box: Rectangle | None = (0.3, 0.3, 0.6, 0.7)) -> Prediction:
@@ -37,7 +37,8 @@ NOT_SURE = Prediction("m", "cam", (RankedClass(0, "cat", 0.05),))
 
 
 def cat(width: int = 320, height: int = 240) -> Pixels:
-    return cv2.resize(skimage.data.chelsea(), (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    photograph = np.asarray(skimage.data.chelsea(), np.uint8)  # type: ignore[no-untyped-call]
+    return cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def planes(picture: Pixels) -> tuple[Pixels, Pixels, Pixels]:
@@ -164,11 +165,12 @@ def test_opacity_zero_paints_no_heat() -> None:
 
 def test_planes_that_are_windows_of_a_wider_buffer_are_painted_alike() -> None:
     y, u, v = planes(cat())
-    wide = [np.pad(plane, ((0, 0), (0, 24)))[:, : plane.shape[1]] for plane in (y, u, v)]
+    wide_y, wide_u, wide_v = (np.pad(plane, ((0, 0), (0, 24)))[:, : plane.shape[1]] for plane in (y, u, v))
     prediction = seen(bump(0.5, 0.5))
     for mirror in (False, True):
         paint = PaintSettings(mirror=mirror)
-        for one, other in zip(paint_i420(*wide, prediction, paint), paint_i420(y, u, v, prediction, paint), strict=True):
+        windows = paint_i420(wide_y, wide_u, wide_v, prediction, paint)
+        for one, other in zip(windows, paint_i420(y, u, v, prediction, paint), strict=True):
             assert np.array_equal(one, other)
 
 

@@ -42,6 +42,8 @@
  * @property {string} default_method
  * @property {number} threshold
  * @property {number} min_score
+ * @property {string | null} provider "cpu", "cuda" or "tensorrt" once the model is loaded
+ * @property {string | null} provider_reason
  *
  * @typedef {object} StreamSummary
  * @property {string} id
@@ -90,8 +92,7 @@
  * @property {number} received
  * @property {number} processed
  * @property {number} dropped
- * @property {Stages} ms
- * @property {string} provider
+ * @property {Stages} ms medians
  *
  * @typedef {{ type: "error", error: string, detail: string, reply: number | null }} Refusal
  * @typedef {{ type: "pong", t: number, server: number }} Pong

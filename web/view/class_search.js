@@ -163,23 +163,27 @@ export class ClassSearch {
 }
 
 /**
- * Names that hold the text: first those that start with it, then those where a word does, then the rest.
+ * Names that hold the text: first those with it as a whole word, then those that start with it, then those where a
+ * word does, then the rest.
  *
  * @param {readonly string[]} names
  * @param {string} text lower case
  * @returns {Match[]}
  */
 export function search(names, text) {
-  /** @type {[Match[], Match[], Match[]]} */
-  const [starts, words, inside] = [[], [], []];
+  /** @type {[Match[], Match[], Match[], Match[]]} */
+  const [whole, starts, words, inside] = [[], [], [], []];
   for (const [index, name] of names.entries()) {
     const lower = name.toLowerCase();
     const at = lower.indexOf(text);
     if (at < 0) continue;
-    const word = ` ${lower}`.replaceAll(/[-_/(']/g, " ").indexOf(` ${text}`);
-    if (at === 0) starts.push({ index, name, at });
+    const spaced = ` ${lower} `.replaceAll(/[-_/()',]/g, " ");
+    const word = spaced.indexOf(` ${text}`);
+    const alone = spaced.indexOf(` ${text} `);
+    if (alone >= 0) whole.push({ index, name, at: alone });
+    else if (at === 0) starts.push({ index, name, at });
     else if (word >= 0) words.push({ index, name, at: word });
     else inside.push({ index, name, at });
   }
-  return [...starts, ...words, ...inside];
+  return [...whole, ...starts, ...words, ...inside];
 }

@@ -53,7 +53,7 @@ export class Sources {
     return { kind: "camera", choice: { device: value.slice(CAMERA.length), resolution: this.#resolution.value } };
   }
 
-  /** Back to the camera from a stream that is not there any more. */
+  /** Read the list of cameras again. */
   async refreshCameras() {
     this.#cameras = await listCameras();
     this.#draw();

@@ -36,7 +36,7 @@ export class Strip {
     const known = total !== undefined && roundTrip !== null;
     figure(this.#latency, known ? String(Math.round(total + roundTrip)) : "–", known ? "ms" : "");
     figure(this.#dropped, String(stats.dropped));
-    this.#stages(stats.ms, `on ${stats.provider}`);
+    this.#stages(stats.ms, "on the server, medians of the last second");
   }
 
   /** @param {Result} result of one live frame */

@@ -1,0 +1,134 @@
+"""From picture to prediction on real photographs, against the graph's own outputs put together by hand."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from localization.errors import SettingsError
+from localization.model import LocalizationModel
+from localization.pipeline import FrameRequest, fit_picture, localize, localize_batch, normalised
+from localization.prediction import Prediction
+from localization.settings import AnalysisSettings, resolve
+from localization.temporal import ClassTracker
+
+
+@pytest.fixture(scope="module")
+def model(default_model_path: Path) -> LocalizationModel:
+    return LocalizationModel(default_model_path, "cpu")
+
+
+@pytest.fixture(scope="module")
+def chelsea() -> NDArray[np.uint8]:
+    return np.asarray(data.chelsea())
+
+
+def request(model: LocalizationModel, **settings: object) -> FrameRequest:
+    return FrameRequest(resolve(AnalysisSettings(**settings), model.card))  # type: ignore[arg-type]
+
+
+def same(one: Prediction, other: Prediction) -> bool:
+    return (
+        [c.index for c in one.top] == [c.index for c in other.top]
+        and [b.index for b in one.boxes] == [b.index for b in other.boxes]
+        and all(np.allclose(a.box, b.box, atol=0.01) for a, b in zip(one.boxes, other.boxes, strict=True))
+        and all(np.allclose(a.grid, b.grid, atol=1e-3) for a, b in zip(one.maps, other.maps, strict=True))
+    )
+
+
+def test_a_cat_is_found_where_it_is(model: LocalizationModel, chelsea: NDArray[np.uint8]) -> None:
+    prediction = localize(model, chelsea)
+    assert prediction.top[0].name == "Egyptian cat"
+    assert sum(c.score for c in prediction.top) <= 1 + 1e-6
+    (box,) = prediction.boxes
+    x0, y0, x1, y1 = box.box
+    assert x0 < 0.3 < 0.7 < x1  # the cat's face fills the middle of the picture
+    assert y0 < 0.3 < 0.7 < y1
+
+
+@pytest.mark.parametrize("kind", ["spread", "plain"])
+def test_the_map_and_its_threshold_are_the_graphs(
+    model: LocalizationModel, chelsea: NDArray[np.uint8], kind: str
+) -> None:
+    fitted = fit_picture(chelsea, model.card)
+    raw = model.run(fitted[None], np.full((1, model.card.mapped), -1, np.int64), np.zeros(1, np.int64))
+    (shown,) = localize(model, chelsea, AnalysisSettings(map=kind)).maps  # type: ignore[arg-type]
+    if kind == "spread":
+        np.testing.assert_allclose(shown.grid, raw["spread"][0, 0], atol=1e-5)
+        assert shown.threshold == pytest.approx(float(raw["threshold"][0, 0]), abs=1e-5)
+    else:
+        plain = raw["maps"][0, 0]
+        np.testing.assert_allclose(shown.grid, (plain - plain.min()) / (plain.max() - plain.min()), atol=1e-5)
+        assert shown.threshold == model.card.threshold
+
+
+def test_the_box_score_is_the_mean_of_the_map_inside(model: LocalizationModel, chelsea: NDArray[np.uint8]) -> None:
+    prediction = localize(model, chelsea)
+    (shown,), (box,) = prediction.maps, prediction.boxes
+    fine = cv2.resize(shown.grid, (224, 224), interpolation=cv2.INTER_LINEAR)
+    x0, y0, x1, y1 = (round(v * 224) for v in box.box)
+    assert box.score == pytest.approx(float(fine[y0:y1, x0:x1].mean()), abs=0.02)
+
+
+def test_a_batch_of_different_wishes_equals_them_one_by_one(
+    model: LocalizationModel, chelsea: NDArray[np.uint8]
+) -> None:
+    pictures = [fit_picture(p, model.card) for p in (chelsea, np.asarray(data.coffee()), chelsea)]
+    requests = [
+        request(model),
+        request(model, map="plain", method="layercam", classes=("cup", "espresso")),
+        request(model, box="two_stage", classes=(281,), threshold=0.4, min_score=0.9),
+    ]
+    together = localize_batch(model, pictures, requests)
+    alone = [localize_batch(model, [p], [r])[0] for p, r in zip(pictures, requests, strict=True)]
+    assert all(same(a, b) for a, b in zip(together, alone, strict=True))
+    assert [m.name for m in together[1].maps] == ["cup", "espresso"]
+    assert [m.index for m in together[2].maps] == [281]
+
+
+def test_nothing_is_asserted_below_min_score_but_the_ranking_stays(
+    model: LocalizationModel, chelsea: NDArray[np.uint8]
+) -> None:
+    unsure = localize(model, chelsea, AnalysisSettings(min_score=0.99))
+    assert (unsure.sure, unsure.maps, unsure.boxes) == (False, (), ())
+    assert unsure.top[0].name == "Egyptian cat"
+    assert unsure.to_json(0, 0)["shown"] == []
+    chosen = localize(model, chelsea, AnalysisSettings(min_score=0.99, classes=("lynx",)))
+    assert [m.name for m in chosen.maps] == ["lynx"]  # who names a class wants to see it
+
+
+def test_the_held_class_is_mapped_while_the_ranking_stays_true(
+    model: LocalizationModel, chelsea: NDArray[np.uint8]
+) -> None:
+    tracker = ClassTracker()
+    tracker.update(np.eye(1000, dtype=np.float32)[282] * 40, 0.0)  # something has made it hold "tiger cat"
+    analysis = resolve(AnalysisSettings(min_score=0), model.card)
+    prediction = localize_batch(model, [fit_picture(chelsea, model.card)], [FrameRequest(analysis, tracker, 0.001)])[0]
+    assert [m.name for m in prediction.maps] == ["tiger cat"]
+    assert prediction.top[0].name == "Egyptian cat"
+    alone = localize(model, chelsea, AnalysisSettings(classes=(282,)))
+    np.testing.assert_allclose(prediction.maps[0].grid, alone.maps[0].grid, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (AnalysisSettings(method="gradcan"), "did you mean 'gradcam'"),
+        (AnalysisSettings(classes=("Persian kat",)), "Persian cat"),
+        (AnalysisSettings(classes=(1000,)), "classes 0 to 999"),
+        (AnalysisSettings(classes=(1, 2, 3, 4, 5, 6)), "maps 5 classes at once"),
+    ],
+)
+def test_what_the_model_does_not_have_is_refused(
+    model: LocalizationModel, chelsea: NDArray[np.uint8], settings: AnalysisSettings, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        localize(model, chelsea, settings)
+
+
+@pytest.mark.parametrize("grid", [np.zeros((3, 3)), np.full((3, 3), 2.5), np.full((3, 3), np.nan)])
+def test_a_map_without_a_shape_becomes_zeros(grid: NDArray[np.float64]) -> None:
+    assert not normalised(grid.astype(np.float32)).any()

@@ -1,0 +1,142 @@
+"""A stream against an engine that answers at once: timestamps, counters, subscribers, and the hand-over between threads."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+import pytest
+
+from localization.card import ModelCard
+from localization.errors import UserError
+from localization.prediction import Prediction
+from localization.settings import AnalysisSettings, resolve
+from streamer.engine import Job
+from streamer.scheduler import Scheduler
+from streamer.stream import Result, Stream
+from streamer.telemetry import Telemetry
+
+CARD = ModelCard("m", tuple("abcdef"), tuple("abcdef"), 224, 7, 14, 8, 5)
+
+
+class Echo:
+    """Answers every job with the name of its model; remembers the jobs."""
+
+    max_batch = 1
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.error: UserError | None = None
+
+    async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
+        self.jobs += batch
+        if self.error is not None:
+            raise self.error
+        return [Prediction(job.model, job.request.analysis.method, ()) for job in batch]
+
+    async def card(self, model: str) -> ModelCard:
+        return CARD
+
+
+class Bench:
+    """A stream on a running scheduler, and what came out of it."""
+
+    def __init__(self) -> None:
+        self.engine = Echo()
+        self.telemetry = Telemetry()
+        self.scheduler = Scheduler(self.engine, self.telemetry)
+        settings = AnalysisSettings()
+        analysis = resolve(settings, CARD)
+        self.stream = Stream("s", "camera", "camera", self.scheduler, self.telemetry, "m", settings, analysis)
+        self.results: list[Result] = []
+        self.errors: list[UserError] = []
+        self.stream.subscribe(self.results.append, self.errors.append)
+        self.task = asyncio.create_task(self.scheduler.run())
+
+    async def push(self, pts: int) -> None:
+        self.stream.push(frame(pts), 0.0)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+def frame(pts: int | None) -> av.VideoFrame:
+    made = av.VideoFrame(64, 48, "yuv420p")
+    if pts is not None:
+        made.pts, made.time_base = pts, Fraction(1, 90_000)
+    return made
+
+
+async def test_time_starts_at_the_first_frame_and_frames_are_numbered(bench: Bench) -> None:
+    for pts in (900_000, 903_000, 909_000):
+        await bench.push(pts)
+    assert [r.arrival.pts for r in bench.results] == pytest.approx([0, 1 / 30, 0.1])
+    assert [r.arrival.number for r in bench.results] == [0, 1, 2]
+    assert (bench.stream.counters.received, bench.stream.counters.processed) == (3, 3)
+    assert (bench.stream.width, bench.stream.height, bench.stream.state) == (64, 48, "playing")
+
+
+async def test_a_dropped_frame_keeps_its_number(bench: Bench) -> None:
+    for pts in (0, 3000, 6000):
+        bench.stream.push(frame(pts), 0.0)  # all before the scheduler's task gets its turn
+    await bench.settle()
+    assert [r.arrival.number for r in bench.results] == [2]
+    assert bench.stream.dropped == 2
+
+
+async def test_settings_hold_from_the_next_frame_and_another_class_forgets_the_held_one(bench: Bench) -> None:
+    await bench.push(0)
+    changed = AnalysisSettings(method="layercam")
+    bench.stream.analyse_with("m", changed, resolve(changed, CARD))
+    await bench.push(3000)
+    first, second = bench.engine.jobs
+    assert bench.results[-1].prediction.method == "layercam"
+    assert first.request.tracker is second.request.tracker is not None
+    named = AnalysisSettings(classes=("c",))
+    bench.stream.analyse_with("m", named, resolve(named, CARD))
+    await bench.push(6000)
+    assert bench.engine.jobs[-1].request.tracker is None  # a class that was asked for needs no hysteresis
+    bench.stream.analyse_with("m", changed, resolve(changed, CARD))
+    await bench.push(9000)
+    assert bench.engine.jobs[-1].request.tracker is not first.request.tracker
+
+
+async def test_an_error_reaches_the_subscriber_and_the_next_frame_goes_on(bench: Bench) -> None:
+    bench.engine.error = UserError("This model cannot.")
+    await bench.push(0)
+    bench.engine.error = None
+    await bench.push(3000)
+    assert [str(e) for e in bench.errors] == ["This model cannot."]
+    assert len(bench.results) == 1
+
+
+async def test_a_threads_frames_never_queue_for_the_loop(bench: Bench) -> None:
+    def produce() -> None:
+        for pts in range(0, 30_000, 3000):
+            bench.stream.push_threadsafe(frame(pts), 0.0)
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    thread.join()  # the loop is blocked meanwhile, as a busy one would be
+    await asyncio.sleep(0.01)
+    await bench.settle()
+    assert bench.stream.counters.received == 1
+    assert bench.results[-1].picture.pts == 27_000
+    assert b'seekcam_frames_dropped_total{reason="loop busy"} 9.0' in bench.telemetry.exposition()
+
+
+async def test_a_closed_stream_is_silent(bench: Bench) -> None:
+    bench.stream.close()
+    await bench.settle()
+    assert bench.stream.state == "ended"
+    bench.stream.push_threadsafe(frame(0), 0.0)
+    await asyncio.sleep(0.01)
+    assert bench.results == []

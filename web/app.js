@@ -1,0 +1,226 @@
+/** The page, put together: what the person does goes to the server, what the server says goes on the screen. */
+
+/** @import { Config } from "./protocol.js" */
+
+import { Api } from "./api.js";
+import { explain } from "./failures.js";
+import { LivePage } from "./live_page.js";
+import { Models } from "./models.js";
+import { PicturePage, refusal } from "./picture_page.js";
+import { SettingsStore } from "./settings.js";
+import { ClassSearch } from "./view/class_search.js";
+import { Controls } from "./view/controls.js";
+import { byId, make } from "./view/dom.js";
+import { download, stamp } from "./view/download.js";
+import { toast } from "./view/messages.js";
+import { Ranking } from "./view/ranking.js";
+import { Recordings } from "./view/recordings.js";
+import { installShortcuts } from "./view/shortcuts.js";
+import { Sources } from "./view/sources.js";
+import { Stage } from "./view/stage.js";
+import { status } from "./view/status.js";
+import { Strip } from "./view/strip.js";
+import { nextTheme, theme } from "./view/theme.js";
+import { askToken } from "./view/token_dialog.js";
+import { installUploads } from "./view/uploads.js";
+
+const BOOT_RETRY_MS = 5000;
+
+const api = new Api(askToken);
+const settings = new SettingsStore();
+const stage = new Stage(retry);
+const strip = new Strip();
+const recordings = new Recordings(api);
+const controls = new Controls(settings);
+const models = new Models(api, settings, modelChanged);
+const ranking = new Ranking((index) => chooseOnly(index));
+const search = new ClassSearch((chosen) => settings.change({ classes: chosen.length > 0 ? chosen : "top" }));
+const sources = new Sources(api, () => live.running && live.switchTo(sources.target));
+const picture = new PicturePage({ api, settings, stage, strip, ranking, changed: allowButtons });
+const live = new LivePage({
+  api,
+  settings,
+  stage,
+  strip,
+  ranking,
+  changed: allowButtons,
+  streamKnown: (own) => {
+    void sources.refreshCameras(); // now that a camera was allowed, the browser tells the names
+    void sources.refreshStreams(own);
+  },
+  recorded: () => void recordings.refresh(),
+});
+
+const startButton = byId("start", HTMLButtonElement);
+const recordButton = byId("record", HTMLButtonElement);
+const snapshotButton = byId("snapshot", HTMLButtonElement);
+const modelSelect = byId("model", HTMLSelectElement);
+
+/** @type {Config | null} null while the server has not answered */
+let config = null;
+
+async function boot() {
+  status("Connecting", "busy");
+  try {
+    config = await api.config();
+    live.iceServers = config.ice_servers;
+    byId("recordings-group", HTMLElement).hidden = !config.recordings;
+    await models.load(config.default_model);
+    drawModels();
+    await Promise.all([sources.refreshCameras(), sources.refreshStreams(), config.recordings && recordings.refresh()]);
+    stage.clearFailure();
+    status("Ready", "idle");
+    picture.refresh();
+  } catch (error) {
+    config = null;
+    const failure = explain(error);
+    status("No server", "bad");
+    stage.showFailure(failure, null);
+    if (failure.retry === "time") setTimeout(() => config === null && boot(), BOOT_RETRY_MS);
+  }
+  allowButtons();
+}
+
+function retry() {
+  stage.clearFailure();
+  if (config === null) void boot();
+  else live.tryNow();
+}
+
+function start() {
+  picture.close();
+  live.start(sources.target);
+}
+
+function startOrStop() {
+  if (live.running) live.stop();
+  else if (!startButton.disabled) start();
+}
+
+/** @param {File} file */
+function openPicture(file) {
+  const why = refusal(file, config?.limits);
+  if (why) {
+    toast(why);
+    return;
+  }
+  if (live.running) live.stop();
+  picture.show(file);
+}
+
+// Model and classes
+
+/** @param {unknown} error */
+function modelChanged(error) {
+  if (error) toast(explain(error).detail);
+  controls.useCard(models.card);
+  drawChosen();
+}
+
+function drawModels() {
+  const options = models.list.map(({ name, classes, dataset, precision }) => {
+    const facts = [dataset, classes === null ? "" : `${classes} classes`, precision].filter(Boolean).join(", ");
+    return make("option", { value: name, title: facts }, name);
+  });
+  modelSelect.replaceChildren(...options);
+  modelSelect.value = models.current;
+}
+
+function drawChosen() {
+  const { card, chosen } = models;
+  search.show(card?.classes ?? [], card?.mapped ?? 1, chosen);
+  ranking.follow(card, settings.values, chosen);
+}
+
+/** @param {number | null} index a class to map alone; the one that already is goes back to the top prediction */
+function chooseOnly(index) {
+  if (index === null) return;
+  const { chosen } = models;
+  settings.change({ classes: chosen.length === 1 && chosen[0] === index ? "top" : [index] });
+}
+
+modelSelect.onchange = () => {
+  stage.busy(stage.view ? `Loading ${modelSelect.value}` : "");
+  void models.choose(modelSelect.value).finally(() => (modelSelect.value = models.current));
+};
+
+settings.listen(() => {
+  void models.follow();
+  if (modelSelect.options.length > 0) modelSelect.value = models.current;
+  drawChosen();
+  stage.view?.element.classList.toggle("flipped", settings.values.mirror && stage.view.element.matches(".waiting"));
+});
+
+// Buttons and keys
+
+async function snapshot() {
+  try {
+    if (stage.view) download(await stage.view.snapshot(), `seekcam-${stamp()}.png`);
+  } catch (error) {
+    toast(explain(error).detail);
+  }
+}
+
+async function toggleRecording() {
+  const { state } = live;
+  if (state === null || recordButton.disabled) return;
+  recordButton.disabled = true;
+  try {
+    if (state.recording === null) await api.startRecording(state.stream);
+    else {
+      const recording = await api.stopRecording(state.stream);
+      toast(`Recording saved: ${recording.duration.toFixed(1)} s.`);
+    }
+  } catch (error) {
+    toast(explain(error).detail);
+  }
+  allowButtons();
+  await recordings.refresh();
+}
+
+function allowButtons() {
+  startButton.disabled = config === null;
+  snapshotButton.disabled = !picture.open && !(live.live && stage.view);
+  recordButton.disabled = !live.live || live.state === null || !config?.recordings;
+  recordButton.title = config?.recordings === false ? "This server runs without recordings" : "Record (R)";
+}
+
+function showTheme(name = theme()) {
+  const label = `Colours: ${name === "system" ? "as the system" : name}`;
+  const button = byId("theme", HTMLButtonElement);
+  button.setAttribute("aria-label", label);
+  button.title = `${label} (D)`;
+}
+
+const fullscreen = () => void stage.toggleFullscreen();
+const flag = (/** @type {"boxes" | "labels" | "mirror"} */ name) => settings.change({ [name]: !settings.values[name] });
+
+startButton.onclick = startOrStop;
+byId("welcome-start", HTMLButtonElement).onclick = start;
+snapshotButton.onclick = snapshot;
+recordButton.onclick = toggleRecording;
+byId("fullscreen", HTMLButtonElement).onclick = fullscreen;
+byId("theme", HTMLButtonElement).onclick = () => showTheme(nextTheme());
+showTheme();
+installUploads(openPicture);
+installShortcuts([
+  { keys: [" "], label: "Space", does: "Start or stop", act: startOrStop },
+  { keys: ["s"], label: "S", does: "Save a snapshot", act: () => !snapshotButton.disabled && void snapshot() },
+  { keys: ["r"], label: "R", does: "Record, and stop recording", act: () => void toggleRecording() },
+  { keys: ["f"], label: "F", does: "Full screen", act: fullscreen },
+  { keys: ["u"], label: "U", does: "Upload a picture", act: () => byId("upload", HTMLButtonElement).click() },
+  { keys: ["/"], label: "/", does: "Search a class", act: () => search.focus() },
+  { keys: ["1", "2", "3", "4", "5"], label: "1 – 5", does: "Map the first to fifth guess", act: (key) => chooseOnly(ranking.at(Number(key) - 1)) },
+  { keys: ["0"], label: "0", does: "Follow the top prediction", act: () => settings.change({ classes: "top" }) },
+  { keys: ["p"], label: "P", does: "Spread or plain map", act: () => settings.change({ map: settings.values.map === "spread" ? "plain" : "spread" }) },
+  { keys: ["n"], label: "N", does: "Next method", act: () => controls.nextMethod() },
+  { keys: ["c"], label: "C", does: "Next colour map", act: () => controls.nextColormap() },
+  { keys: ["[", "]"], label: "[ ]", does: "Less, more opacity", act: (key) => controls.stepOpacity(key === "[" ? -0.1 : 0.1) },
+  { keys: ["b"], label: "B", does: "Boxes", act: () => flag("boxes") },
+  { keys: ["l"], label: "L", does: "Labels", act: () => flag("labels") },
+  { keys: ["m"], label: "M", does: "Mirror", act: () => flag("mirror") },
+  { keys: ["d"], label: "D", does: "Light, dark or as the system", act: () => showTheme(nextTheme()) },
+  { keys: ["escape"], label: "Esc", does: "Close the picture", act: () => picture.close() },
+]);
+addEventListener("pagehide", () => live.stop());
+void boot();

@@ -1,0 +1,205 @@
+/** The live picture on the page: what the run, its session and the server say becomes picture, words and figures. */
+
+/** @import { Api } from "./api.js" */
+/** @import { Phase, Target } from "./live.js" */
+/** @import { Refusal, Result, State } from "./protocol.js" */
+/** @import { SettingsStore } from "./settings.js" */
+/** @import { Ranking } from "./view/ranking.js" */
+/** @import { Stage } from "./view/stage.js" */
+/** @import { Tone } from "./view/status.js" */
+/** @import { Strip } from "./view/strip.js" */
+
+import { Live } from "./live.js";
+import { byId, setIcon } from "./view/dom.js";
+import { fieldError, toast } from "./view/messages.js";
+import { status } from "./view/status.js";
+import { VideoView } from "./view/video_view.js";
+
+const UNSURE_AFTER_MS = 400; // one doubtful frame is not worth a word
+const SECOND_MS = 1000;
+
+/** @type {Record<Phase, [text: string, tone: Tone]>} */
+const STATUS = {
+  idle: ["Ready", "idle"],
+  asking: ["Asking", "busy"],
+  connecting: ["Connecting", "busy"],
+  live: ["Live", "good"],
+  waiting: ["Interrupted", "bad"],
+  failed: ["Stopped", "idle"],
+};
+
+/**
+ * @typedef {object} Parts of the page that the live picture needs
+ * @property {Api} api
+ * @property {SettingsStore} settings
+ * @property {Stage} stage
+ * @property {Strip} strip
+ * @property {Ranking} ranking
+ * @property {() => void} changed something that decides what can be done now: the phase, the picture, the recording
+ * @property {(own: string | null) => void} streamKnown the session's stream; `own` when our camera feeds it
+ * @property {() => void} recorded a recording ended
+ */
+
+export class LivePage {
+  #parts;
+  #run;
+  /** The newest `state` message, null while there is no session. @type {State | null} */
+  state = null;
+  #unsureSince = 0;
+  #startButton = byId("start", HTMLButtonElement);
+  #recordButton = byId("record", HTMLButtonElement);
+
+  /** @param {Parts} parts */
+  constructor(parts) {
+    this.#parts = parts;
+    this.#run = new Live(parts.api, parts.settings, {
+      phase: (phase) => this.#enter(phase),
+      preview: (media) => this.#preview(media),
+      failure: (failure, seconds) => parts.stage.showFailure(failure, seconds),
+      media: (media) => void this.#returned(media),
+      state: (state) => this.#takeState(state),
+      stats: (stats) => parts.strip.stats(stats, this.#run.session?.roundTrip ?? null),
+      result: (result) => this.#takeResult(result),
+      refused: (refusal) => this.#takeRefusal(refusal),
+      quiet: (seconds) =>
+        seconds > 0 ? status(`No word from the server for ${seconds} s`, "bad") : status(...STATUS.live),
+    });
+    setInterval(() => {
+      const { view } = parts.stage;
+      if (this.live && view instanceof VideoView) parts.strip.shown({ fps: view.fps, size: view.size() });
+    }, SECOND_MS);
+  }
+
+  /** @param {RTCIceServer[]} servers */
+  set iceServers(servers) {
+    this.#run.iceServers = servers;
+  }
+
+  /** @returns {boolean} whether a run is on, be it live or trying */
+  get running() {
+    return this.#run.running;
+  }
+
+  /** @returns {boolean} */
+  get live() {
+    return this.#run.phase === "live";
+  }
+
+  /** @param {Target} target */
+  start(target) {
+    this.#run.start(target);
+  }
+
+  stop() {
+    this.#run.stop();
+  }
+
+  tryNow() {
+    this.#run.tryNow();
+  }
+
+  /** @param {Target} target another source or resolution, while running */
+  switchTo(target) {
+    if (target.kind === "camera" && this.#run.target?.kind === "camera") void this.#run.changeCamera(target.choice);
+    else this.#run.start(target);
+  }
+
+  /** @param {Phase} phase */
+  #enter(phase) {
+    const { stage, strip, ranking, changed } = this.#parts;
+    status(...STATUS[phase]);
+    this.#startButton.classList.toggle("running", this.running);
+    this.#startButton.querySelector("span")?.replaceChildren(this.running ? "Stop" : "Start");
+    setIcon(this.#startButton, this.running ? "stop" : "play");
+    if (phase === "asking" || phase === "connecting" || phase === "live") stage.clearFailure();
+    stage.busy(phase === "asking" ? "Please allow the camera" : phase === "connecting" ? "Connecting" : "");
+    if (phase !== "live") {
+      if (this.state?.recording) this.#parts.recorded();
+      this.state = null;
+      stage.unsure(false);
+      strip.clear();
+      this.#drawState();
+    }
+    if (phase === "idle" || phase === "failed") {
+      stage.show(null);
+      ranking.show(null);
+    }
+    if (phase === "waiting") {
+      if (this.#run.camera) this.#preview(new MediaStream([this.#run.camera]));
+      else stage.view?.element.classList.add("waiting"); // the last frame stays, but not as if it were live
+    }
+    changed();
+  }
+
+  /** @param {MediaStream} media */
+  #preview(media) {
+    if (this.live) return;
+    const view = new VideoView(media, () => this.#parts.stage.fit());
+    view.element.classList.add("waiting");
+    view.element.classList.toggle("flipped", this.#parts.settings.values.mirror);
+    this.#parts.stage.show(view);
+  }
+
+  /** @param {MediaStream} media the annotated picture */
+  async #returned(media) {
+    const { stage, changed } = this.#parts;
+    const { session } = this.#run;
+    const view = new VideoView(media, () => stage.fit());
+    await view.started();
+    if (session === null || this.#run.session !== session) {
+      view.close();
+      return;
+    }
+    stage.show(view);
+    changed();
+  }
+
+  /** @param {State} state */
+  #takeState(state) {
+    const { settings, stage, streamKnown, recorded, changed } = this.#parts;
+    const first = this.state?.stream !== state.stream;
+    const recordingEnded = this.state?.recording && !state.recording;
+    this.state = state;
+    settings.settle(state.settings, state.reply);
+    if (this.live) stage.busy("");
+    if (first) streamKnown(this.#run.target?.kind === "camera" ? state.stream : null);
+    if (recordingEnded) recorded();
+    this.#drawState();
+    changed();
+  }
+
+  #drawState() {
+    const { state } = this;
+    const recording = state?.recording != null;
+    this.#recordButton.setAttribute("aria-pressed", String(recording));
+    this.#recordButton.setAttribute("aria-label", recording ? "Stop recording" : "Record");
+    this.#parts.stage.recording(recording);
+    const shared = byId("shared", HTMLParagraphElement);
+    const others = (state?.viewers ?? 1) - 1;
+    shared.hidden = state === null || (others < 1 && this.#run.target?.kind !== "watch");
+    const who = others === 1 ? "one other viewer" : `${others} other viewers`;
+    shared.textContent =
+      others > 0
+        ? `Shared with ${who}: what is mapped, and how, changes for everyone; colours and opacity only for you.`
+        : "A stream of the server: what is mapped, and how, stays so for whoever watches next.";
+  }
+
+  /** @param {Result} result */
+  #takeResult(result) {
+    if (!this.live) return;
+    const { ranking, strip, stage } = this.#parts;
+    ranking.show(result);
+    strip.frame(result);
+    const now = performance.now();
+    if (result.shown.length > 0) this.#unsureSince = now;
+    stage.unsure(now - this.#unsureSince > UNSURE_AFTER_MS);
+  }
+
+  /** @param {Refusal} refusal */
+  #takeRefusal(refusal) {
+    this.#parts.stage.busy("");
+    const [name] = this.#parts.settings.refuse(refusal.reply);
+    if (name) fieldError(name, refusal.detail);
+    else toast(refusal.detail);
+  }
+}

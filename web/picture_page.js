@@ -1,0 +1,96 @@
+/** An uploaded picture on the page, instead of the live one and under the same controls. */
+
+/** @import { Api } from "./api.js" */
+/** @import { Config } from "./protocol.js" */
+/** @import { SettingsStore } from "./settings.js" */
+/** @import { Ranking } from "./view/ranking.js" */
+/** @import { Stage } from "./view/stage.js" */
+/** @import { Strip } from "./view/strip.js" */
+
+import { explain } from "./failures.js";
+import { Picture } from "./picture.js";
+import { ImageView } from "./view/image_view.js";
+import { toast } from "./view/messages.js";
+import { status } from "./view/status.js";
+
+/**
+ * @param {File} file
+ * @param {Config["limits"] | undefined} limits
+ * @returns {string} why this file need not be sent; empty when it may be
+ */
+export function refusal(file, limits) {
+  const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  if (limits && file.size > limits.body_bytes) {
+    return `“${file.name}” has ${megabytes(file.size)} and the server takes ${megabytes(limits.body_bytes)}: make it smaller.`;
+  }
+  if (file.type !== "" && !file.type.startsWith("image/")) {
+    return `“${file.name}” is not a picture: choose a JPEG, PNG or WebP.`;
+  }
+  return "";
+}
+
+export class PicturePage {
+  #parts;
+  /** @type {Picture | null} */
+  #picture = null;
+
+  /** @param {{ api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, changed: () => void }} parts */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /** @returns {boolean} */
+  get open() {
+    return this.#picture !== null;
+  }
+
+  /** @param {File} file */
+  show(file) {
+    this.close();
+    const { api, settings, stage, strip, ranking, changed } = this.#parts;
+    const view = new ImageView(file, () => stage.fit());
+    stage.clearFailure();
+    stage.show(view);
+    status("Looking", "busy");
+    const picture = new Picture(api, file, () => settings.values, {
+      busy: (busy) => stage.busy(busy ? "Looking" : ""),
+      painted: (painted, result) => {
+        view.replace(painted);
+        ranking.show(result);
+        stage.unsure(result.shown.length === 0);
+        stage.clearFailure();
+        strip.picture(result, view.size());
+        status("Picture", "good");
+      },
+      failed: (error) => {
+        const { title, detail } = explain(error);
+        status("Not localized", "bad");
+        toast(`${title}: ${detail}`);
+      },
+    });
+    this.#picture = picture;
+    settings.attach(() => {
+      picture.refresh();
+      return null;
+    });
+    changed();
+  }
+
+  /** Localize again, for instance once the server is back. */
+  refresh() {
+    this.#picture?.refresh();
+  }
+
+  close() {
+    if (!this.#picture) return;
+    const { settings, stage, strip, ranking, changed } = this.#parts;
+    this.#picture.close();
+    this.#picture = null;
+    settings.attach(null);
+    stage.show(null);
+    strip.clear();
+    ranking.show(null);
+    status("Ready", "idle");
+    changed();
+  }
+}
