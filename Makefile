@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TSC := $(VENV)/typescript/node_modules/.bin/tsc
 ARGS ?=
+FIND_CHROMIUM := for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name && break; done
+# Looked up when the tests start, so after it may have been installed.
+WITHOUT_CHROMIUM = $(if $(shell $(FIND_CHROMIUM)),,--ignore=tests/browser)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-slow browser lint format bench picture lock clean
@@ -20,10 +23,10 @@ run: $(READY) ## Serve the page on http://127.0.0.1:8000; options: make run ARGS
 	$(BIN)/seekcam serve $(ARGS)
 
 test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/test_boxes.py
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" $(WITHOUT_CHROMIUM) $(ARGS)
 
 test-slow: $(READY) browser ## Run all tests, the slow ones too
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q $(WITHOUT_CHROMIUM) $(ARGS)
 
 lint: $(READY) $(TSC) ## Check style and types of the code, the tests and the page
 	$(BIN)/ruff check .
@@ -73,14 +76,12 @@ $(TSC): $(READY)
 		--no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/typescript typescript@$(TYPESCRIPT_VERSION)
 	@touch $@
 
-# The browser tests drive Chromium; they say so and are skipped where there is none.
+# The browser tests drive Chromium; where there is none and none can be installed, one line says so and how.
 browser:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-		if command -v $$name >/dev/null 2>&1; then exit 0; fi; \
-	done; \
+	@if [ -n "$$($(FIND_CHROMIUM))" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 		echo "Installing Chromium for the browser tests."; \
 		if apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
 		then exit 0; fi; \
 	fi; \
-	echo "No Chromium: the browser tests are skipped; install it (Debian: apt-get install chromium) to run them."
+	echo "No Chromium, so the browser tests are left out: install it (Debian: apt-get install chromium) to run them."

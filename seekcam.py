@@ -31,9 +31,10 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     """The command with the real verbs of the room that `arguments` call, or with a list of all verbs."""
     app = typer.Typer(
         name="seekcam",
-        help=(__doc__ or "") and "Live class activation maps and boxes on webcam frames.",
+        help="Live class activation maps and boxes on webcam frames.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # plain brackets in help texts stay as they are
     )
     app.callback()(_options)
     called = next((argument for argument in arguments if not argument.startswith("-")), None)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from localization.card import ModelCard
 from localization.errors import ModelFileError
@@ -31,20 +32,29 @@ def list_models() -> None:
     """List the models that are here or can be built."""
     library = ModelLibrary()
     present = library.present()
-    table = Table("name", "state", "classes", "input", "map", "data set", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "classes", "input", "map", "data set"):
+        table.add_column(heading, no_wrap=True)
+    unusable: list[ModelFileError] = []
     for name in library.names():
         shown = f"{name} (default)" if name == DEFAULT_MODEL else name
         if name not in present:
-            table.add_row(shown, f"not built: seekcam models build {name}")
+            table.add_row(shown, "not built")
             continue
         try:
             card = read_card(library.path(name))
         except ModelFileError as error:
-            table.add_row(shown, f"unusable: {error}")
+            table.add_row(shown, "unusable")
+            unusable.append(error)
             continue
-        grid = f"{card.map_size}, spread {card.spread_size}"
-        table.add_row(shown, "ready", str(len(card.classes)), str(card.input_size), grid, card.dataset)
-    Console().print(table)
+        cells = (len(card.classes), card.input_size, card.spread_size, card.dataset)
+        table.add_row(shown, "ready", *(Text(str(cell)) for cell in cells))
+    console = Console()
+    console.print(table)
+    for reason in unusable:
+        console.print(Text(str(reason)), soft_wrap=True)
+    if set(library.names()) != set(present):
+        console.print("Build one with: seekcam models build NAME", style="dim", highlight=False)
 
 
 @models.command("show")
@@ -60,9 +70,9 @@ def show_model(
         return
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in card_lines(card):
-        table.add_row(name, value)
-    table.add_row("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    Console().print(table, markup=False)
+        table.add_row(name, Text(value))
+    table.add_row("file", Text(f"{path} ({path.stat().st_size / 1e6:.1f} MB)"))
+    Console().print(table)
 
 
 @models.command("build")

@@ -215,8 +215,9 @@ def _check_head(network: Network, graph: CamGraph, frames: Tensor, last: Tensor,
     if not off <= TOLERANCE:
         raise ExportError(
             f"The logits of {name} are not its linear head over the mean of its last features (they differ by "
-            f"{off:.2g} of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global average "
-            "pooling averages, after its last activation; with another pooling, or layers between, class maps do not add up."
+            f"{off:.2g} of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global "
+            "average pooling averages, after its last activation; with another pooling, or layers between, class maps "
+            "do not add up to the logits."
         )
 
 

@@ -68,8 +68,8 @@ class ModelLibrary:
         if name_or_file in BUILDABLE:
             raise UnknownModelError(f"{name_or_file} is not built yet: run `seekcam models build {name_or_file}`.")
         near = difflib.get_close_matches(name_or_file, self.names(), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(self.names())}, or give a file."
-        raise UnknownModelError(f"There is no model called {name_or_file} ({hint})")
+        hint = f"did you mean {near[0]}?" if near else f"choose {' or '.join(self.names())}, or give an .onnx file."
+        raise UnknownModelError(f"There is no model called {name_or_file}: {hint}")
 
     def ensure(self, name_or_file: str) -> Path:
         """As `path`, but a buildable model that is missing is built first.

@@ -9,11 +9,16 @@ from typing import Annotated
 import typer
 
 from localization.library import DEFAULT_MODEL
+from streamer.doctor import doctor
+from streamer.serve_cli import serve
 
 
 def register(app: typer.Typer) -> None:
     """Mount this room's verbs on the `seekcam` command."""
+    app.command()(serve)
+    app.command()(doctor)
     app.command()(bench)
+    app.command()(annotate)
 
 
 def bench(
@@ -53,3 +58,45 @@ def bench(
         slow_ms=slow_ms,
     )
     (bench_end_to_end if end_to_end else bench_stages)(options, Console())
+
+
+def annotate(
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A picture, a folder of them, a video, a camera (0, /dev/video0).")
+    ],
+    output: Annotated[
+        Path | None, typer.Argument(metavar="[OUTPUT]", help="Without one: INPUT.annotated in the current folder.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A model's name or file.")] = DEFAULT_MODEL,
+    classes: Annotated[str, typer.Option(help='Names or indices with commas between them, or "top".')] = "top",
+    top_k: Annotated[str, typer.Option(help="Length of the ranking, 1 to 5.")] = "5",
+    method: Annotated[str, typer.Option(help="Map method; without one, the model's own.")] = "",
+    map_kind: Annotated[str, typer.Option("--map", help="spread or plain.")] = "spread",
+    box: Annotated[str, typer.Option(help="largest, components, two_stage or none.")] = "largest",
+    threshold: Annotated[str, typer.Option(help="Of the box: 0 to 1, otsu or card.")] = "",
+    min_score: Annotated[str, typer.Option(help="Below it nothing is asserted; without one, the model's own.")] = "",
+    opacity: Annotated[str, typer.Option(help="Of the map, 0 to 1.")] = "0.5",
+    colormap: Annotated[str, typer.Option(help="turbo, jet, viridis or inferno.")] = "turbo",
+    boxes: Annotated[bool, typer.Option(help="Draw the boxes.")] = True,
+    labels: Annotated[bool, typer.Option(help="Write the class and score.")] = True,
+    mirror: Annotated[bool, typer.Option(help="Turn left and right around.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write each frame's prediction to this file, a line each.")] = None,
+    provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> None:
+    """Localize in pictures, folders, videos or a camera, and write annotated files.
+
+    A folder or a video that was interrupted goes on where it was. A camera is recorded until Ctrl-C.
+    """
+    from rich.console import Console
+
+    from streamer.annotate.command import run
+
+    chosen: dict[str, object] = {
+        "model": model, "classes": classes, "top_k": top_k, "method": method, "map": map_kind, "box": box,
+        "threshold": threshold, "min_score": min_score, "opacity": opacity, "colormap": colormap, "boxes": boxes,
+        "labels": labels, "mirror": mirror,
+    }  # fmt: skip
+    code = run(source, output, json, chosen, provider, overwrite, Console(stderr=True))
+    if code:
+        raise typer.Exit(code)

@@ -2,15 +2,16 @@
 
 Every frame that leaves here is yuv420p in limited range and, where the source says what its colours are, BT.601: that
 is what a WebRTC receiver assumes of untagged video, and what the colours of the overlay are made for.
-`threads=1` everywhere: swscale's own threads stall for milliseconds when the cores are busy.
+One swscale thread everywhere: its own threads stall for milliseconds when the cores are busy.
 """
 
+import threading
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from localization.overlay import paint_i420
@@ -20,6 +21,8 @@ from localization.settings import PaintSettings
 # Without these flags swscale takes fast paths that darken the picture by 1.5 grey levels.
 _EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 _FILTERS = {"area": Interpolation.AREA | _EXACT, "linear": Interpolation.BILINEAR | _EXACT}
+_MAX_SCALERS = 16  # of one thread: streams of other sizes come and go
+_thread = threading.local()
 _BT601 = (Colorspace.ITU601, Colorspace.SMPTE170M, Colorspace.DEFAULT)  # the last is "not tagged"
 
 
@@ -31,13 +34,13 @@ def fit_frame(frame: av.VideoFrame, size: int, resize: str) -> NDArray[np.uint8]
     Args:
         resize: the card's filter, "area" or "linear".
     """
-    fitted = frame.reformat(size, size, "rgb24", interpolation=_FILTERS[resize], threads=1)
+    fitted = _converted(frame, size, size, "rgb24", interpolation=_FILTERS[resize])
     return cast("NDArray[np.uint8]", fitted.to_ndarray())
 
 
 def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The whole frame as RGB uint8 [H, W, 3]."""
-    whole = frame.reformat(format="rgb24", interpolation=_FILTERS["area"], threads=1)
+    whole = _converted(frame, frame.width, frame.height, "rgb24", interpolation=_FILTERS["area"])
     return cast("NDArray[np.uint8]", whole.to_ndarray())
 
 
@@ -56,15 +59,30 @@ def to_i420(frame: av.VideoFrame) -> av.VideoFrame:
         and frame.color_range in (ColorRange.MPEG, ColorRange.UNSPECIFIED)
     ):
         return frame
-    converted = frame.reformat(
-        format="yuv420p",
+    converted = _converted(
+        frame,
+        frame.width,
+        frame.height,
+        "yuv420p",
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.MPEG,
         interpolation=_FILTERS["area"],
-        threads=1,
     )
     _stamp(converted, like=frame)
     return converted
+
+
+def _converted(frame: av.VideoFrame, width: int, height: int, pixels: str, **options: Any) -> av.VideoFrame:
+    """`frame.reformat`, safe for a frame that several threads read at once.
+
+    A frame keeps the scaler of its first `reformat`, and two threads in one scaler crash the process. Each thread has
+    its own here, one for each kind of output, so that a stream's frames find it set up already.
+    """
+    scalers: dict[tuple[int, int, str], VideoReformatter] = _thread.__dict__.setdefault("scalers", {})
+    if len(scalers) > _MAX_SCALERS:
+        scalers.clear()
+    scaler = scalers.setdefault((width, height, pixels), VideoReformatter())
+    return scaler.reformat(frame, width, height, pixels, threads=1, **options)
 
 
 def planes(frame: av.VideoFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -114,7 +132,7 @@ def letterboxed(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     scale = min(width / source.width, height / source.height)
     inner_width = max(2, min(width, 2 * round(source.width * scale / 2)))
     inner_height = max(2, min(height, 2 * round(source.height * scale / 2)))
-    inner = source.reformat(inner_width, inner_height, interpolation=Interpolation.AREA, threads=1)
+    inner = _converted(source, inner_width, inner_height, "yuv420p", interpolation=Interpolation.AREA)
     # In chroma samples, so that no bar ends inside a chroma pixel.
     left, top = (width - inner_width) // 4, (height - inner_height) // 4
     picture = [

@@ -51,6 +51,13 @@ class UnknownStreamError(UserError):
     status = 404
 
 
+class StreamTakenError(UserError):
+    """A stream of that id is running."""
+
+    code = "stream-taken"
+    status = 409
+
+
 class RecordingStateError(UserError):
     """A recording that runs already, or none that could be stopped."""
 
@@ -189,8 +196,15 @@ class Hub:
         return self.streams[stream_id]
 
     async def open_stream(self, kind: str, name: str, settings: AnalysisSettings, stream_id: str = "") -> Stream:
-        """A new stream without a source yet; whoever feeds it closes it with `close_stream`."""
+        """A new stream without a source yet; whoever feeds it closes it with `close_stream`.
+
+        Raises:
+            StreamTakenError: a stream of that id is running.
+            UserError: settings that the model cannot serve.
+        """
         model, analysis = await self.resolve(settings)
+        if stream_id in self.streams:
+            raise StreamTakenError(f"A stream called {stream_id!r} is running: publish under another name.")
         stream_id = stream_id or secrets.token_urlsafe(9)
         stream = Stream(stream_id, kind, name, self.scheduler, self.telemetry, model, settings, analysis)
         self.streams[stream.id] = stream

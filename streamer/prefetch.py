@@ -2,13 +2,13 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def prefetch(items: Iterable[T], ahead: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], ahead: int) -> Generator[T, None, None]:
     """Yield `items` in order while a thread makes the next ones, `ahead` of them at most.
 
     What the iterator raises is raised here, in its place. Closing the generator stops the thread.

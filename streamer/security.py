@@ -17,6 +17,7 @@ from aiohttp.web_request import BaseRequest
 
 from localization.errors import UserError
 from streamer.config import ServerConfig, is_loopback
+from streamer.cross_origin import PREFIXES, is_preflight, is_shared
 
 OPEN_PATHS = ("/", "/healthz")  # the page itself holds no secret; probes carry none
 OPEN_PREFIX = "/static/"
@@ -67,7 +68,8 @@ def check_token(expected: str | None) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if secret is not None and not is_open(request.path) and not _holds(request, secret):
+        asked_without = is_preflight(request) and request.path.startswith(PREFIXES)  # browsers add no token there
+        if secret is not None and not (is_open(request.path) or asked_without or _holds(request, secret)):
             raise UnauthorizedError(
                 "This server wants its token: open the page with ?token=TOKEN at the end of its address, "
                 "or send the header `Authorization: Bearer TOKEN`."
@@ -106,7 +108,8 @@ def check_site(config: ServerConfig) -> Middleware:
                 "start it with --token to reach it by another name."
             )
         origin = request.headers.get("Origin")
-        if request.method not in SAFE_METHODS and origin is not None and not same_origin(origin, request.host):
+        own = request.method in SAFE_METHODS or origin is None or same_origin(origin, request.host)
+        if not own and not is_shared(config, request.path):
             raise ForbiddenError("This request was made by the page of another site, and those are not taken.")
         return await handler(request)
 

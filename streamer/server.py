@@ -5,6 +5,7 @@ import errno
 import logging
 import signal
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from aiohttp import web
 from localization.errors import UserError
 from streamer import health, localize_api, models_api, openapi, recordings_api, signaling, whip
 from streamer.config import ConfigError, ServerConfig
+from streamer.cross_origin import allow_pages
 from streamer.hub import HUB, Hub
 from streamer.security import AccessLog, Handler, add_headers, check_site, check_token
 from streamer.telemetry import watch_loop
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 WEB = Path(__file__).resolve().parent.parent / "web"
 STOP_LIMIT = 10.0  # seconds from Ctrl-C to the end, whatever peers and codecs do
 REQUEST_GRACE = 2.0  # seconds of these for requests that are being answered
+# Windows' event loop takes no handlers; there Ctrl-C cancels the main task, which ends in the same clean-up.
+STOP_SIGNALS = () if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM)
 RETRY_AFTER = "10"  # seconds a client waits after a 503
 # A body that was refused is read on (and thrown away) for so long, so that the client gets to see why.
 LINGER = 2.0
@@ -82,7 +86,9 @@ def create_app(config: ServerConfig) -> web.Application:
         client_max_size=config.max_body,
     )
     app[HUB] = Hub(config)
-    app.on_response_prepare.append(add_headers)
+    app[whip.RESOURCES] = {}
+    app.on_shutdown.append(whip.end_all)
+    app.on_response_prepare.extend((add_headers, allow_pages(config)))
     app.cleanup_ctx.extend((_hub_runs, _loop_is_watched, localize_api.open_workshop, recordings_api.open_files))
     app.add_routes(routes)
     for room in (health, models_api, localize_api, recordings_api, signaling, whip, openapi):
@@ -128,7 +134,7 @@ async def serve(config: ServerConfig, announce: Callable[[Hub, int], None]) -> N
     )
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     try:
         await runner.setup()
@@ -141,7 +147,7 @@ async def serve(config: ServerConfig, announce: Callable[[Hub, int], None]) -> N
         await stop.wait()
         logger.info("Stopping.")
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)  # a second Ctrl-C stops at once
         try:
             async with asyncio.timeout(STOP_LIMIT):

@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from localization.errors import UserError
@@ -52,6 +53,7 @@ class VideoInput:
         self._stream.thread_type = "AUTO"
         self.time_base = self._stream.time_base or Fraction(1, 90_000)
         self.damaged = 0  # packets that could not be decoded
+        self.lies_on_its_side = False  # known with the first frame
 
     def __enter__(self) -> "VideoInput":
         return self
@@ -86,6 +88,7 @@ class VideoInput:
         try:
             for packet in self._container.demux(self._stream):
                 for frame in self._decoded(packet):
+                    self.lies_on_its_side = round(frame.rotation / 90) % 2 == 1
                     pts = frame.pts
                     if pts is None:
                         pts = 0 if last is None else last + step
@@ -97,7 +100,7 @@ class VideoInput:
         if last is None:
             raise VideoError(f"{self._path} has no video frame that can be decoded: choose another file.")
 
-    def _decoded(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
+    def _decoded(self, packet: "Packet[VideoStream]") -> list[av.VideoFrame]:
         try:
             return packet.decode()
         except av.error.InvalidDataError:
@@ -133,21 +136,29 @@ class Piece:
         self._stream.colorspace, self._stream.color_range = first.colorspace, first.color_range
         self._stream.color_primaries, self._stream.color_trc = first.color_primaries, first.color_trc
         self._scale = time_base.numerator
+        self._last = self._step = 0  # ticks of the last frame, and from the one before it
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode a frame, at its pts in the video's time base; the frame is used up."""
         own = letterboxed(frame, *self._size)
         own.pts = ((frame.pts or 0) - self.start) * self._scale
         own.time_base = self._stream.codec_context.time_base
-        own.pict_type = av.video.frame.PictureType.NONE
-        self._container.mux(self._stream.encode(own))
+        own.pict_type = PictureType.NONE
+        self._step = max(0, own.pts - self._last)
+        self._last = own.pts
+        self._mux(self._stream.encode(own))
 
     def close(self) -> None:
         """Finish the file."""
         try:
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
         finally:
             self._container.close()
+
+    def _mux(self, packets: "list[Packet[Any]]") -> None:
+        for packet in packets:
+            packet.duration = self._step  # it counts for the last frame only: the others last until the next one
+            self._container.mux(packet)
 
     def abandon(self) -> None:
         """Let go of the file without finishing it."""
@@ -190,7 +201,9 @@ def _sound_stream(container: OutputContainer, sound: Stream, source: Path, outpu
         raise VideoError(f"The sound of {source} ({codec}) does not fit in {output.suffix}: choose .mkv.") from error
 
 
-def _video_packets(pieces: Sequence[tuple[Path, int]], stream: VideoStream, time_base: Fraction) -> Iterator[Packet[Any]]:
+def _video_packets(
+    pieces: Sequence[tuple[Path, int]], stream: VideoStream, time_base: Fraction
+) -> "Iterator[Packet[Any]]":
     for path, start in pieces:
         with av.open(str(path)) as container:
             for packet in container.demux(container.streams.video[0]):
@@ -202,7 +215,7 @@ def _video_packets(pieces: Sequence[tuple[Path, int]], stream: VideoStream, time
                 yield packet
 
 
-def _sound_packets(original: InputContainer, sounds: dict[int, Stream]) -> Iterator[Packet[Any]]:
+def _sound_packets(original: InputContainer, sounds: dict[int, Stream]) -> "Iterator[Packet[Any]]":
     if not sounds:
         return
     for packet in original.demux(*original.streams.audio):
@@ -211,5 +224,5 @@ def _sound_packets(original: InputContainer, sounds: dict[int, Stream]) -> Itera
             yield packet
 
 
-def _seconds(packet: Packet[Any]) -> float:
+def _seconds(packet: "Packet[Any]") -> float:
     return float((packet.dts or 0) * packet.time_base)

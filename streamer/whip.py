@@ -1,29 +1,37 @@
-"""WHIP ingest (RFC 9725) and WHEP playback (draft-ietf-wish-whep): plain SDP over HTTP, for tools that are no page.
+"""WHIP ingest (RFC 9725) and WHEP playback (draft-ietf-wish-whep-03): SDP over HTTP, for tools that are no page.
 
 `POST /whip/NAME` sends video in as the stream NAME; `POST /whep/NAME` watches a stream. Both answer 201 with a
-`Location`, which is the session's key: `DELETE` it to end, `PATCH` trickled candidates to it.
+`Location`, which is the session's secret: `DELETE` it to end, `PATCH` trickled candidates to it. An audio track is
+accepted and thrown away. ICE restarts are not supported (422): post a new offer.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from secrets import token_urlsafe
 from time import time
 
 from aiohttp import web
-from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.sdp import candidate_from_sdp
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
 from localization.errors import UserError
 from localization.settings import AnalysisSettings, PaintSettings
 from streamer import rtc
-from streamer.hub import HUB
+from streamer.cross_origin import is_preflight
+from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
 from streamer.signaling import MAX_OFFER, OfferError, feed, negotiate, new_peer, read_limited
+from streamer.stream import Stream
+from streamer.trickle import add_candidates
+
+logger = logging.getLogger(__name__)
 
 SDP = "application/sdp"
 TRICKLE = "application/trickle-ice-sdpfrag"
 STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+SILENCE_S = 10.0  # a publisher whose video stops for this long has gone: its name is free for the next
 
 routes = web.RouteTableDef()
 
@@ -35,29 +43,37 @@ class MediaTypeError(UserError):
     status = 415
 
 
-class NameTakenError(UserError):
-    """A stream of that name is running."""
+class TooManyTracksError(UserError):
+    """More video than one stream holds."""
 
-    code = "stream-taken"
-    status = 409
-
-
-class IceRestartError(UserError):
-    """Candidates for another ICE session than the one that was answered."""
-
-    code = "no-ice-restart"
-    status = 422
+    code = "too-many-tracks"
+    status = 406
 
 
+class NoEntityTagError(UserError):
+    """A PATCH that does not say which ICE session it belongs to."""
+
+    code = "no-entity-tag"
+    status = 428
+
+
+class EntityTagError(UserError):
+    """A PATCH for an ICE session that is not this one's."""
+
+    code = "stale-entity-tag"
+    status = 412
+
+
+@dataclass(frozen=True, eq=False)
 class Resource:
-    """A WHIP or WHEP session: its peer connection and how it ends."""
+    """A WHIP or WHEP session: its peer connection, the entity tag of its ICE session, and how it ends."""
 
-    def __init__(self, peer: RTCPeerConnection, end: Callable[[], Awaitable[None]]) -> None:
-        self.peer = peer
-        self.end = end
+    peer: RTCPeerConnection
+    tag: str
+    end: Callable[[], Awaitable[None]]
 
 
-Resources = dict[str, Resource]
+Resources = dict[str, Resource]  # by path
 RESOURCES = web.AppKey("whip_resources", Resources)
 
 
@@ -70,17 +86,22 @@ async def ingest(request: web.Request) -> web.Response:
     name = request.match_info["stream"]
     if not STREAM_NAME.fullmatch(name):
         raise OfferError("A stream's name is made of letters, digits, '-' and '_', 64 at most.")
-    if name in hub.streams:
-        raise NameTakenError(f"A stream called {name!r} is running: publish under another name.")
-    stream = await hub.open_stream("whip", name, AnalysisSettings(), name)
-    peer = new_peer(hub)
+    peer = new_peer(hub)  # before anything is waited for, so that nobody else takes the place
+    try:
+        stream = await hub.open_stream("whip", name, AnalysisSettings(), name)
+    except UserError:
+        await rtc.close_within(peer)
+        raise
     feed(hub, peer, stream)
 
     async def end() -> None:
+        if silence is not asyncio.current_task():
+            silence.cancel()
         await rtc.close_within(peer)
         await hub.close_stream(stream, "The publisher of this stream has left.")
 
-    return await _answer(request, peer, end, lambda: negotiate(hub, peer, offer, None))
+    silence = asyncio.create_task(_end_when_silent(peer, stream, end))
+    return await _answer(request, peer, end, _publish(hub, peer, offer))
 
 
 @routes.post("/whep/{stream}")
@@ -92,22 +113,58 @@ async def play(request: web.Request) -> web.Response:
     stream = hub.stream(request.match_info["stream"])
     peer = new_peer(hub)
     viewer = hub.add_viewer(stream, peer, PaintSettings())
-    return await _answer(request, peer, viewer.close, lambda: negotiate(hub, peer, offer, viewer))
+
+    @peer.on("track")
+    def decline(track: MediaStreamTrack) -> None:
+        # A player that offers to send as well is sent to only, so that nothing of its own piles up here.
+        for transceiver in peer.getTransceivers():
+            if transceiver.receiver.track is track:
+                transceiver.direction = "sendonly" if track.kind == "video" else "inactive"
+
+    async def negotiated() -> str:
+        answer = await negotiate(hub, peer, offer, viewer)
+        if not any(t.kind == "video" and t.currentDirection == "sendonly" for t in peer.getTransceivers()):
+            raise OfferError("A player's offer receives video: make its video transceiver recvonly.")
+        return answer
+
+    return await _answer(request, peer, viewer.close, negotiated())
 
 
-@routes.head("/whep/{stream}")
+@routes.get("/whip/{stream}")
+async def probe_ingest(request: web.Request) -> web.Response:
+    """Nothing to show: publishers post."""
+    return web.Response(status=204)
+
+
+@routes.get("/whep/{stream}")
 async def probe(request: web.Request) -> web.Response:
     """Whether a stream can be watched."""
     request.app[HUB].stream(request.match_info["stream"])
-    return web.Response(status=200)
+    return web.Response(status=204)
 
 
 @routes.options("/whip/{stream}")
 @routes.options("/whep/{stream}")
 async def describe(request: web.Request) -> web.Response:
-    """What may be posted, and the ICE servers to use."""
-    headers = [("Accept-Post", SDP), ("Access-Control-Allow-Methods", "OPTIONS, POST, PATCH, DELETE"), *_links(request)]
-    return web.Response(status=204, headers=headers)
+    """What may be posted, and the ICE servers for clients that need them before their offer."""
+    # A preflight comes without the token, so the TURN password is not for it.
+    links = [] if is_preflight(request) else _links(request)
+    return web.Response(status=200, headers=[("Accept-Post", SDP), *links])
+
+
+@routes.options("/whip/{stream}/{id}")
+@routes.options("/whep/{stream}/{id}")
+async def describe_session(request: web.Request) -> web.Response:
+    """What may be patched."""
+    return web.Response(status=200, headers={"Accept-Patch": TRICKLE})
+
+
+@routes.get("/whip/{stream}/{id}")
+@routes.get("/whep/{stream}/{id}")
+async def probe_session(request: web.Request) -> web.Response:
+    """Whether the session lives."""
+    _resource(request)
+    return web.Response(status=204)
 
 
 @routes.delete("/whip/{stream}/{id}")
@@ -123,23 +180,17 @@ async def finish(request: web.Request) -> web.Response:
 @routes.patch("/whep/{stream}/{id}")
 async def trickle(request: web.Request) -> web.Response:
     """Add candidates that the other side found after its offer."""
+    resource = _resource(request)
     if request.content_type != TRICKLE:
         raise MediaTypeError(f"Send candidates as {TRICKLE}.")
-    peer = _resource(request).peer
-    fragment = (await read_limited(request, MAX_OFFER)).decode("utf-8", "replace").splitlines()
-    mid = next((line[6:] for line in fragment if line.startswith("a=mid:")), "0")
-    ufrag = next((line[12:] for line in fragment if line.startswith("a=ice-ufrag:")), None)
-    if ufrag is not None and f"a=ice-ufrag:{ufrag}\r\n" not in peer.remoteDescription.sdp:
-        raise IceRestartError("ICE restarts are not supported: end this session and post a new offer.")
-    for line in fragment:
-        if not line.startswith("a=candidate:"):
-            continue
-        try:
-            candidate = candidate_from_sdp(line[len("a=candidate:") :])
-        except (ValueError, IndexError, AssertionError) as error:
-            raise OfferError(f"This is no ICE candidate: {line[:120]!r}.") from error
-        candidate.sdpMid = mid
-        await peer.addIceCandidate(candidate)
+    tag = request.headers.get("If-Match")
+    if tag is None:
+        raise NoEntityTagError("Send the ETag of the 201 answer along with the candidates, as If-Match.")
+    # "*" asks for an ICE restart, which the new user fragment in the body shows as well.
+    if tag not in (resource.tag, "*"):
+        raise EntityTagError("These candidates are for another ICE session than this one.")
+    body = await read_limited(request, MAX_OFFER)
+    await add_candidates(resource.peer, body.decode("utf-8", "replace"))
     return web.Response(status=204)
 
 
@@ -150,30 +201,61 @@ async def _read_offer(request: web.Request) -> RTCSessionDescription:
     return RTCSessionDescription(sdp=text, type="offer")
 
 
+async def _publish(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescription) -> str:
+    answer = await negotiate(hub, peer, offer, None)
+    incoming = [t for t in peer.getTransceivers() if t.kind == "video" and t.currentDirection == "recvonly"]
+    if not incoming:
+        raise OfferError("A publisher's offer sends video: make its video transceiver sendonly.")
+    if len(incoming) > 1:
+        raise TooManyTracksError("A stream holds one video track: publish the others under names of their own.")
+    return answer
+
+
+async def _end_when_silent(peer: RTCPeerConnection, stream: Stream, end: Callable[[], Awaitable[None]]) -> None:
+    """End a publisher that vanished, sooner than its ICE consent runs out (some 30 s)."""
+    seen = 0
+    while True:
+        await asyncio.sleep(SILENCE_S)
+        if peer.connectionState == "connected" and stream.counters.received == seen:
+            logger.info("Stream %s: no video came for %g s, so it is closed.", stream.id, SILENCE_S)
+            await end()
+            return
+        seen = stream.counters.received
+
+
 async def _answer(
     request: web.Request,
     peer: RTCPeerConnection,
     end: Callable[[], Awaitable[None]],
-    negotiated: Callable[[], Awaitable[str]],
+    negotiated: Awaitable[str],
 ) -> web.Response:
     """Negotiate and keep the session under a secret URL until its peer connection closes."""
     try:
-        answer = await negotiated()
-    except UserError:
+        answer = await negotiated
+    except BaseException:  # whatever it was, the place and the stream's name are given back
         await end()
         raise
     resources = request.app[RESOURCES]
-    key = token_urlsafe(18)
-    resources[key] = Resource(peer, end)
+    # A token in the query is carried over, for clients that can send no header with their DELETE either.
+    location = request.rel_url.with_path(f"{request.path}/{token_urlsafe(18)}", keep_query=True)
+    resources[location.path] = resource = Resource(peer, f'"{token_urlsafe(6)}"', end)
 
     @peer.on("connectionstatechange")
-    async def on_state() -> None:
-        if peer.connectionState in ("failed", "closed"):
-            resources.pop(key, None)
-            await end()
+    def on_state() -> None:
+        if peer.connectionState == "failed" and peer.iceConnectionState == "completed":
+            logger.warning(
+                "A client reached %s but its encryption failed (DTLS): FFmpeg with GnuTLS needs -cert_file and "
+                "-key_file with a P-256 certificate.",
+                request.path,
+            )
+        if peer.connectionState in ("failed", "closed") and location.path in resources:
+            del resources[location.path]
+            ending.add(task := asyncio.ensure_future(end()))
+            task.add_done_callback(ending.discard)
 
-    location = f"{request.path}/{key}"
-    return web.Response(status=201, text=answer, content_type=SDP, headers=[("Location", location), *_links(request)])
+    ending: set[asyncio.Future[None]] = set()  # the loop itself holds tasks only weakly
+    headers = [("Location", str(location)), ("ETag", resource.tag), ("Accept-Patch", TRICKLE), *_links(request)]
+    return web.Response(status=201, text=answer, content_type=SDP, headers=headers)
 
 
 def _links(request: web.Request) -> list[tuple[str, str]]:
@@ -190,7 +272,7 @@ def _links(request: web.Request) -> list[tuple[str, str]]:
 
 
 def _resource(request: web.Request) -> Resource:
-    resource = request.app[RESOURCES].get(request.match_info["id"])
+    resource = request.app[RESOURCES].get(request.path)
     if resource is None:
         raise web.HTTPNotFound(text="There is no such session: it may have ended already.")
     return resource

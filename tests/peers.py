@@ -15,6 +15,8 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerCo
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
+from streamer import rtc
+
 CLOCK = 90_000  # of RTP video
 
 
@@ -109,7 +111,7 @@ async def session(
         await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
         yield opened
     finally:
-        await peer.close()
+        await rtc.close_within(peer)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

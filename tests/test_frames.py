@@ -1,5 +1,6 @@
 """Frames against the colour equations, against the picture path, and against their own inputs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import av
@@ -43,7 +44,7 @@ def flat(values: list[float], matrix: int = 2, colour_range: int = 0, pixel_form
 
 def photograph(height: int, width: int, pixel_format: str = "yuv420p") -> tuple[NDArray[np.uint8], av.VideoFrame]:
     """Chelsea the cat as a frame, and that frame in RGB: both have lost the same chroma."""
-    cat: NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    cat: NDArray[np.uint8] = skimage.data.chelsea()
     source = np.asarray(cv2.resize(cat, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     frame = av.VideoFrame.from_ndarray(source, "rgb24").reformat(format=pixel_format)
     frame.pts, frame.time_base = 1234, Fraction(1, 90000)
@@ -133,3 +134,14 @@ def test_letterboxing_keeps_the_proportions_and_bars_are_black(width: int, heigh
 def test_a_frame_without_a_display_matrix_is_upright_already() -> None:
     _, frame = photograph(240, 320)
     assert upright(frame) is frame
+
+
+def test_several_threads_may_read_one_frame_at_once() -> None:
+    """Viewers of one stream are painted in parallel; a frame's own scaler would crash the process here."""
+    frame = av.VideoFrame.from_ndarray(np.asarray(skimage.data.chelsea())[:, :450].copy(), format="rgb24")
+    expected = fit_frame(frame, 224, "area")
+    with ThreadPoolExecutor(4) as executor:
+        fitted = [executor.submit(fit_frame, frame, 224, "area") for _ in range(200)]
+        converted = [executor.submit(to_i420, frame) for _ in range(200)]
+    assert all(np.array_equal(f.result(), expected) for f in fitted)
+    assert all(c.result().format.name == "yuv420p" for c in converted)

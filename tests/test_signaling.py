@@ -109,7 +109,8 @@ async def test_the_stream_ends_with_its_camera_and_the_watchers_are_told(client:
 
 async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None:
     async with session(client, chelsea(fps=2)) as one:
-        async with session(client, stream=one.stream), session(client, stream=one.stream):
+        async with session(client, stream=one.stream) as two, session(client, stream=one.stream) as three:
+            await two.until(lambda: two.of_type("state") and three.of_type("state"))
             async with client.post("/api/sessions", json={"sdp": "v=0", "type": "offer"}) as response:
                 assert response.status == 503
                 assert (await response.json())["error"] == "session-cap"

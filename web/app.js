@@ -28,7 +28,7 @@ const BOOT_RETRY_MS = 5000;
 
 const api = new Api(askToken);
 const settings = new SettingsStore();
-const stage = new Stage(retry);
+const stage = new Stage(retry, dismiss);
 const strip = new Strip();
 const recordings = new Recordings(api);
 const controls = new Controls(settings);
@@ -85,6 +85,11 @@ function retry() {
   stage.clearFailure();
   if (config === null) void boot();
   else live.tryNow();
+}
+
+function dismiss() {
+  stage.clearFailure();
+  if (live.running && !live.live) live.stop();
 }
 
 function start() {

@@ -187,12 +187,13 @@ export class LivePage {
   /** @param {Result} result */
   #takeResult(result) {
     if (!this.live) return;
-    const { ranking, strip, stage } = this.#parts;
+    const { ranking, strip, stage, settings } = this.#parts;
     ranking.show(result);
     strip.frame(result);
     const now = performance.now();
     if (result.shown.length > 0) this.#unsureSince = now;
-    stage.unsure(now - this.#unsureSince > UNSURE_AFTER_MS);
+    // With labels on, the server writes it into the picture.
+    stage.unsure(now - this.#unsureSince > UNSURE_AFTER_MS && !settings.values.labels);
   }
 
   /** @param {Refusal} refusal */

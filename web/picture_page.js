@@ -57,7 +57,7 @@ export class PicturePage {
       painted: (painted, result) => {
         view.replace(painted);
         ranking.show(result);
-        stage.unsure(result.shown.length === 0);
+        stage.unsure(result.shown.length === 0 && !settings.values.labels);
         stage.clearFailure();
         strip.picture(result, view.size());
         status("Picture", "good");

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from os import cpu_count
@@ -65,24 +65,25 @@ def print_stages(console: Console, setup: Setup, results: Sequence[StageResult])
 def print_end_to_end(
     console: Console, setup: Setup, fps: float, results: Sequence[EndToEndResult], cpu: float | None
 ) -> None:
-    """One row per session, and what the numbers hold."""
-    table = Table(title=f"{_title(setup)}, {fps:g} fps in")
-    headings = ("session", "sent", "back", "fps back", "latency p50 / p95", "first / last", "dropped by the server")
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    for number, result in enumerate(results, 1):
-        table.add_row(
-            str(number),
-            f"{result.sent} ({result.fps_sent:.1f}/s)",
-            str(result.returned + result.unreadable),
-            f"{result.fps_back:.1f}",
-            f"{result.latency_ms.p50:.1f} / {result.latency_ms.p95:.1f} ms",
-            f"{result.latency_first_ms:.1f} / {result.latency_last_ms:.1f} ms",
-            str(result.server.get("dropped", "?")),
-        )
+    """One column per session, and what the numbers hold."""
+    rows: dict[str, Callable[[EndToEndResult], str]] = {
+        "frames sent": lambda r: f"{r.sent} ({r.fps_sent:.1f} fps)",
+        "frames back": lambda r: f"{r.returned + r.unreadable} ({r.fps_back:.1f} fps)",
+        "dropped by the server": lambda r: str(r.server.get("dropped", "?")),
+        "latency p50": lambda r: f"{r.latency_ms.p50:.1f} ms",
+        "latency p95": lambda r: f"{r.latency_ms.p95:.1f} ms",
+        f"median, first {results[0].window_s:g} s": lambda r: f"{r.latency_first_ms:.1f} ms",
+        f"median, last {results[0].window_s:g} s": lambda r: f"{r.latency_last_ms:.1f} ms",
+    }
+    console.print(f"{_title(setup)}, {fps:g} fps in")
+    table = Table()
+    table.add_column("")
+    for number in range(1, len(results) + 1):
+        table.add_column(f"session {number}", justify="right")
+    for name, cell in rows.items():
+        table.add_row(name, *(cell(result) for result in results))
     console.print(table)
     result = results[0]
-    console.print(f"first / last: median latency of the first and the last {result.window_s:g} s")
     console.print(f"server stages (medians, ms): {json.dumps(result.server.get('ms', {}))}")
     console.print("server CPU: " + ("not measured (no /proc here)" if cpu is None else f"{cpu:g} % of one core"))
     release = "on the last packet, as browsers do" if result.early_release else "one frame late, as stock aiortc does"

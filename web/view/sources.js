@@ -86,13 +86,15 @@ export class Sources {
     for (const [value, label] of this.#cameraOptions()) camera.append(make("option", { value: CAMERA + value }, label));
     const server = make("optgroup", { label: "Streams on the server" });
     for (const { id, name, source, viewers } of this.#streams) {
+      const called = source === "camera" ? "Somebody’s camera" : `${id} (${source})`;
       const watched = viewers > 0 ? `, ${viewers} watching` : "";
-      server.append(make("option", { value: STREAM + id }, `${name} (${source}${watched})`));
+      server.append(make("option", { value: STREAM + id, title: name }, called + watched));
     }
     this.#select.replaceChildren(camera, ...(this.#streams.length > 0 ? [server] : []));
     this.#select.value = this.#wanted;
     if (this.#select.selectedIndex < 0) this.#select.selectedIndex = 0; // gone for now: wanted again when it is back
     this.#resolution.hidden = this.target.kind === "watch";
+    byId("welcome-start-text", HTMLSpanElement).textContent = this.target.kind === "watch" ? "Watch the stream" : "Start camera";
     this.#flip.hidden = this.target.kind === "watch" || (!isPhone() && this.#cameras.length !== 2);
   }
 

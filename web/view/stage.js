@@ -19,6 +19,7 @@ export class Stage {
   #frame = byId("frame", HTMLDivElement);
   #notice = byId("notice", HTMLDivElement);
   #retry = byId("notice-retry", HTMLButtonElement);
+  #dismiss = byId("notice-close", HTMLButtonElement);
   #countdown = byId("notice-countdown", HTMLSpanElement);
   #busy = byId("busy", HTMLParagraphElement);
   #unsure = byId("unsure", HTMLParagraphElement);
@@ -28,10 +29,13 @@ export class Stage {
   /** @type {PictureView | null} */
   view = null;
 
-  /** @param {() => void} retry */
-  constructor(retry) {
+  /**
+   * @param {() => void} retry
+   * @param {() => void} dismiss the person does not want another try
+   */
+  constructor(retry, dismiss) {
     this.#retry.onclick = retry;
-    byId("notice-close", HTMLButtonElement).onclick = () => this.clearFailure();
+    this.#dismiss.onclick = dismiss;
   }
 
   /**
@@ -66,6 +70,7 @@ export class Stage {
       this.#notice.hidden = false;
     }
     this.#retry.textContent = seconds === null ? "Try again" : "Try now";
+    this.#dismiss.textContent = seconds === null ? "Close" : "Stop trying";
     this.#countdown.textContent = seconds === null ? "" : `Next try in ${seconds} s`;
   }
 

@@ -99,7 +99,8 @@ export class Strip {
     const probe = (/** @type {string} */ name) => colour(style, name);
     const colours = STAGES.map((stage) => probe(`--stage-${stage}`));
     context.scale(scale, scale);
-    const highest = niceTop(Math.max(8, ...this.#frames.map(total)));
+    const sorted = this.#frames.map(total).sort((a, b) => a - b);
+    const highest = niceTop(Math.max(8, sorted[Math.floor(sorted.length * 0.95)] ?? 0)); // a single peak may stick out
     const step = width / FRAMES;
     for (const [position, ms] of this.#frames.entries()) {
       let bottom = height;

@@ -1,9 +1,9 @@
 """Annotate a video file: every frame, at its own time, with the sound kept - and go on after an interruption.
 
-The work is done in pieces of 240 frames. A finished piece (video, predictions, the state of the class hysteresis) is kept
-in a folder `.OUTPUT.part` beside the output, so that the same command, given again, continues behind the last finished
-piece and makes exactly the file that an undisturbed run makes. Earlier frames are decoded again, which is cheap, but not
-localized or encoded. When all pieces are there they are joined, and the output appears under its name at once.
+The work is done in pieces of 120 frames. A finished piece (video, predictions, the state of the class hysteresis) is
+kept in a folder `.OUTPUT.part` beside the output, so that the same command, given again, continues behind the last
+finished piece and makes exactly the file that an undisturbed run makes. Earlier frames are decoded again, which is
+cheap, but not localized or encoded. When all pieces are there they are joined, and the output appears at once.
 """
 
 import hashlib
@@ -28,9 +28,9 @@ from streamer.frames import fit_frame, paint_frame, upright
 from streamer.prefetch import prefetch
 from streamer.video_file import Piece, VideoInput, join
 
-PIECE_FRAMES = 240  # a multiple of every batch: batches must not depend on where a run was interrupted
+PIECE_FRAMES = 120  # a multiple of every batch: batches must not depend on where a run was interrupted
 GPU_BATCH = 8  # on a CPU one frame at a time is as fast
-_AHEAD = 4  # batches that wait between decoding, localizing and encoding
+_AHEAD = 2  # batches that wait between decoding, localizing and encoding
 
 OnProgress = Callable[[int, int | None], None]  # frames done, frames expected
 
@@ -65,10 +65,13 @@ def annotate_video(
     sidecar: Path | None = None,
     on_progress: OnProgress = lambda done, expected: None,
 ) -> tuple[int, int]:
-    """Annotate every frame of `source` into `output`; returns the frames written and the damaged packets passed over.
+    """Annotate every frame of `source` into `output`.
 
     Args:
         sidecar: where the predictions go, one line of JSON (Contract 3) a frame; None for nowhere.
+
+    Returns:
+        The number of frames written, and of damaged packets that were passed over.
 
     Raises:
         UserError: the input is no video, or the settings do not suit the model.
@@ -107,8 +110,10 @@ def _annotate_pieces(
     on_progress(progress.frames, video.expected_frames)
     decoded = itertools.islice(video.frames(), progress.frames, None)
     fitted = ((frame, fit_frame(frame, model.card.input_size, model.card.resize)) for frame in map(upright, decoded))
-    batches = _localized(model, settings, _grouped(prefetch(fitted, _AHEAD * batch_size), batch_size), progress.tracker)
-    with closing(prefetch(batches, _AHEAD)) as ready:
+    with (
+        closing(prefetch(fitted, _AHEAD * batch_size)) as inputs,
+        closing(prefetch(_localized(model, settings, _grouped(inputs, batch_size), progress.tracker), _AHEAD)) as ready,
+    ):
         while (first := next(ready, None)) is not None:
             rest = itertools.islice(ready, PIECE_FRAMES // batch_size - 1)
             _make_piece(itertools.chain([first], rest), settings, video, folder, progress, on_progress)

@@ -1,0 +1,131 @@
+"""A real server with the default model, and Chromium whose camera is a photograph of a cat that pans."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
+from pydantic import SecretStr
+from skimage.data import chelsea
+
+from streamer.config import ServerConfig, SourceSpec
+from tests.browser.pages import Server, Visitor, serve
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--allow-loopback-in-peer-connection",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # Names that are not this machine's own, so that their pages are no secure context.
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
+)
+TOKEN = "open sesame"
+
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Skimage's cat, 640x480 and panning, as motion JPEG: the form that Chromium's fake camera plays."""
+    cat = cv2.resize(chelsea()[..., ::-1], (752, 500), interpolation=cv2.INTER_CUBIC)
+    steps = 56 + 50 * np.sin(2 * np.pi * np.arange(60) / 60)
+    crops = (cat[10:490, int(x) : int(x) + 640] for x in steps)
+    file = tmp_path_factory.mktemp("camera") / "cat.mjpeg"
+    file.write_bytes(b"".join(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes() for crop in crops))
+    return file
+
+
+@pytest.fixture(scope="session")
+def cat_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cat as a PNG to upload."""
+    file = tmp_path_factory.mktemp("picture") / "cat.png"
+    assert cv2.imwrite(str(file), chelsea()[..., ::-1])
+    return file
+
+
+@pytest.fixture(scope="session")
+def server(default_model_path: Path, camera_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a stream of its own, called "porch"."""
+    running = serve(
+        ServerConfig(
+            port=0,
+            provider="cpu",
+            model=str(default_model_path),
+            source=(SourceSpec("porch", str(camera_clip)),),
+            ice_address=("127.0.0.1",),
+            recordings=tmp_path_factory.mktemp("recordings"),
+            min_free_space=0,
+        )
+    )
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded_server(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server behind a token, with room for one session."""
+    running = serve(
+        ServerConfig(
+            port=0,
+            provider="cpu",
+            model=str(default_model_path),
+            token=SecretStr(TOKEN),
+            max_sessions=1,
+            ice_address=("127.0.0.1",),
+            recordings=tmp_path_factory.mktemp("recordings"),
+            min_free_space=0,
+        )
+    )
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Playwright, for the whole session."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail("The browser tests need Chromium: `apt-get install chromium`, or Chrome on the PATH.", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium: str, camera_clip: Path) -> Iterator[Browser]:
+    """Chromium with the cat in front of its camera."""
+    flags = [*FLAGS, "--use-fake-device-for-media-stream=fps=30", f"--use-file-for-fake-video-capture={camera_clip}"]
+    running = playwright.chromium.launch(executable_path=chromium, args=flags)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def blind_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    """Chromium on a machine without a camera."""
+    running = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS])
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Visitor]:
+    """Opens pages; at the end, none of them may have had an error of its own or broken the content policy."""
+    visitor = Visitor(browser)
+    yield visitor
+    for context in visitor.contexts:
+        context.close()
+    assert visitor.errors == []

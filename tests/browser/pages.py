@@ -1,0 +1,125 @@
+"""A server for the browser, and what the tests read from and do to the page."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from aiohttp import web
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from streamer.config import ServerConfig
+from streamer.server import create_app
+
+START_LIMIT = 60.0  # seconds to load the model
+CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
+PIXELS = """element => {
+  const canvas = new OffscreenCanvas(64, 48);
+  const context = canvas.getContext("2d");
+  context.drawImage(element, 0, 0, 64, 48);
+  return [...context.getImageData(0, 0, 64, 48).data];
+}"""
+
+
+@dataclass
+class Server:
+    """A running server; its event loop lives in a thread of its own."""
+
+    url: str
+    port: int
+    stop: Callable[[], None]
+
+
+def serve(config: ServerConfig) -> Server:
+    """Start a server and wait until it listens."""
+    loop = asyncio.new_event_loop()
+    started: list[web.AppRunner] = []
+    ready = threading.Event()
+
+    async def start() -> None:
+        runner = web.AppRunner(create_app(config), shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, config.host, config.port).start()
+        started.append(runner)
+
+    def live() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(start())
+        finally:
+            ready.set()
+        loop.run_forever()
+
+    thread = threading.Thread(target=live, name="server", daemon=True)
+    thread.start()
+    assert ready.wait(START_LIMIT), "the server took too long to load the model"
+    assert started, "the server did not start; the thread's error says why"
+
+    def stop() -> None:
+        if loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(started[0].cleanup(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+    port = started[0].addresses[0][1]
+    return Server(f"http://127.0.0.1:{port}/", port, stop)
+
+
+@dataclass
+class Visitor:
+    """Opens pages, each in a browser context of its own, and collects the errors that happen in them."""
+
+    browser: Browser
+    errors: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    def visit(self, address: str, *, camera: bool = True, script: str = "", **options: Any) -> Page:
+        """Open a page, with the camera allowed or not; `script` runs before the page's own."""
+        size = {"viewport": {"width": 1280, "height": 800}}
+        context = self.browser.new_context(permissions=["camera"] if camera else [], **(size | options))
+        self.contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: "Content Security" in message.text and self.errors.append(message.text))
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        return page
+
+    def go_live(self, address: str, **options: Any) -> Page:
+        """Open a page, start its camera and wait for annotated video and results."""
+        page = self.visit(address, **options)
+        start(page)
+        return page
+
+
+def start(page: Page) -> None:
+    """Press Start and wait for annotated video and results."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator("#status-text")).to_have_text("Live")
+    expect(picture(page)).to_be_visible()
+    expect(page.locator(".rank").first).to_be_visible()
+
+
+def picture(page: Page) -> Locator:
+    """The annotated video or picture, not the camera's own preview."""
+    return page.locator("#frame > :not(.waiting)")
+
+
+def pixels(page: Page) -> NDArray[np.float32]:
+    """What the person sees, as RGB [48, 64, 3]."""
+    rgba = picture(page).evaluate(PIXELS)
+    return np.array(rgba, np.float32).reshape(48, 64, 4)[..., :3]
+
+
+def colourfulness(rgb: NDArray[np.float32]) -> float:
+    """Mean saturation in [0, 1]: a turbo map over a picture lifts it, a picture alone does not change it."""
+    hsv = cv2.cvtColor((rgb / 255).astype(np.float32), cv2.COLOR_RGB2HSV)
+    return float(hsv[..., 1].mean())

@@ -1,0 +1,183 @@
+"""The live page: annotated video, what is seen, and every control while it runs."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.pages import CATS, Server, Visitor, colourfulness, pixels, start
+
+pytestmark = pytest.mark.browser
+
+
+def figure(page: Page, name: str) -> float:
+    """A number of the strip, once it is there."""
+    cell = page.locator(f"#figure-{name}")
+    expect(cell).not_to_have_text("–")
+    return float(cell.inner_text().split()[0].split("×")[0])
+
+
+def test_the_cat_is_seen_marked_and_measured(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    headline = page.locator("#headline")
+    expect(headline).to_have_attribute("data-tone", "shown")
+    assert headline.inner_text() in CATS
+    assert figure(page, "fps") > 0
+    assert figure(page, "latency") > 0
+    assert figure(page, "dropped") >= 0
+    assert figure(page, "size") == 640
+    expect(page.locator("#legend")).to_contain_text("infer")
+    # The map is in the picture: without it, the cat alone is paler.
+    marked = colourfulness(pixels(page))
+    page.locator("#opacity").fill("0")
+    expect(page.locator("#opacity-value")).to_have_text("0%")
+    page.wait_for_timeout(700)
+    assert colourfulness(pixels(page)) < marked - 0.05
+
+
+def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    search = page.get_by_role("combobox", name="Mapped class")
+
+    # A class by keyboard: the server maps it, though it is not what it sees.
+    search.fill("lens cap")
+    search.press("Enter")
+    expect(page.locator("#headline")).to_have_text("lens cap")
+    search.fill("wall clock")
+    search.press("Enter")
+    expect(page.locator("#headline")).to_have_text("lens cap, wall clock")
+    page.get_by_role("button", name="Stop mapping lens cap").click()
+    expect(page.locator("#headline")).to_have_text("wall clock")
+    search.press("Escape")
+    search.press("Backspace")
+    expect(page.locator("#headline")).not_to_have_text("wall clock")
+
+    # A bar maps its class, and a second click lets it go.
+    second = page.locator(".rank").nth(1)
+    second.hover()
+    name = second.locator(".name").inner_text()
+    second.click()
+    expect(page.locator("#headline")).to_have_text(name)
+    expect(second).to_have_attribute("aria-pressed", "true")
+    second.click()
+    expect(second).to_have_attribute("aria-pressed", "false")
+    page.mouse.move(10, 10)
+
+    # What the page shows after a reply is the server's truth.
+    page.get_by_label("Method").select_option("finercam")
+    page.get_by_role("radio", name="Plain").check()
+    page.get_by_label("Fixed threshold").fill("0.6")
+    page.get_by_label("Box around").select_option("components")
+    page.get_by_role("radio", name="Viridis").check()
+    page.get_by_role("switch", name="Labels").uncheck()
+    expect(page.locator("#threshold-value")).to_have_text("0.60")
+    expect(page.get_by_role("radio", name="Fixed")).to_be_checked()
+    page.wait_for_timeout(500)
+    streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
+    settings = next(stream for stream in streams if stream["source"] == "camera")["settings"]
+    assert settings["method"] == "finercam"
+    assert settings["map"] == "plain"
+    assert settings["threshold"] == 0.6
+    assert settings["box"] == "components"
+    assert settings["classes"] == "top"
+
+
+def test_the_picture_is_mirrored_by_the_server(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    page.get_by_role("switch", name="Boxes").uncheck()
+    page.get_by_role("switch", name="Labels").uncheck()
+    page.locator("#opacity").fill("0")
+    page.wait_for_timeout(600)
+    before = pixels(page)
+    page.get_by_role("button", name="Mirror").click()
+    expect(page.get_by_role("button", name="Mirror")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(600)
+    after = pixels(page)
+    # It pans by up to 100 of 640 pixels between the two, so it is compared with itself, shifted.
+    shifts = range(-11, 12)
+    same = min(abs(after[:, 12:-12] - before[:, 12 + s : 52 + s]).mean() for s in shifts)
+    flipped = min(abs(after[:, 12:-12] - before[:, ::-1][:, 12 + s : 52 + s]).mean() for s in shifts)
+    assert flipped < same * 0.8
+
+
+def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
+    page = visitor.visit(server.url)
+    page.get_by_label("Method").select_option("layercam")
+    page.locator("#opacity").fill("0.25")
+    page.locator("#resolution").select_option("320x240")
+    page.get_by_role("combobox", name="Mapped class").fill("tiger cat")
+    page.get_by_role("combobox", name="Mapped class").press("Enter")
+    page.reload()
+    expect(page.get_by_label("Method")).to_have_value("layercam")
+    expect(page.locator("#opacity-value")).to_have_text("25%")
+    expect(page.locator("#resolution")).to_have_value("320x240")
+    expect(page.locator(".chip")).to_have_text("tiger cat")
+    start(page)
+    expect(page.locator("#headline")).to_have_text("tiger cat")
+    expect(page.locator("#figure-size")).to_have_text("320×240")
+
+
+def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, server: Server) -> None:
+    script = """
+      window.peers = [];
+      const Peer = RTCPeerConnection;
+      window.RTCPeerConnection = class extends Peer {
+        constructor(...options) {
+          super(...options);
+          window.peers.push(this);
+        }
+      };"""
+    page = visitor.go_live(server.url, script=script)
+    page.locator("#resolution").select_option("320x240")
+    page.wait_for_function("peers[0].getSenders()[0].track.getSettings().width === 320")
+    expect(page.locator("#figure-size")).to_have_text("320×240")
+    expect(page.locator("#status-text")).to_have_text("Live")
+    assert page.evaluate("peers.length") == 1
+
+
+def test_what_an_old_or_foreign_visit_left_does_no_harm(visitor: Visitor, server: Server) -> None:
+    left = json.dumps({"model": "gone", "classes": [123456], "method": "none", "opacity": "much", "shape": 3})
+    page = visitor.visit(server.url, script=f"localStorage.setItem('seekcam.settings', {json.dumps(left)})")
+    expect(page.locator("#model")).to_have_value("efficientnet-lite0")
+    expect(page.locator("#opacity-value")).to_have_text("50%")
+    expect(page.get_by_label("Method")).to_have_value("cam")
+    start(page)
+
+
+def test_not_sure_is_said_calmly(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    page.get_by_label("Not sure below").fill("0.95")
+    expect(page.locator("#headline")).to_have_text("Not sure")
+    expect(page.locator("#subline")).to_contain_text("95%")
+    expect(page.locator(".rank")).to_have_count(5)  # the ranking stays
+    page.get_by_role("switch", name="Labels").uncheck()  # the server no longer writes it, so the page does
+    expect(page.locator("#unsure")).to_be_visible()
+
+
+def test_watching_a_stream_shares_its_analysis_but_not_its_paint(visitor: Visitor, server: Server) -> None:
+    first, second = visitor.visit(server.url, camera=False), visitor.visit(server.url, camera=False)
+    for page in (first, second):
+        page.locator("#source").select_option(label=page.locator("#source option[value='stream:porch']").inner_text())
+        start(page)
+    expect(first.locator("#shared")).to_contain_text("one other viewer")
+    first.get_by_label("Method").select_option("recombined")
+    first.get_by_role("radio", name="Inferno").check()
+    expect(second.get_by_label("Method")).to_have_value("recombined")
+    expect(second.get_by_role("radio", name="Turbo")).to_be_checked()
+    second.get_by_role("button", name="Stop", exact=True).click()
+    expect(second.locator("#status-text")).to_have_text("Ready")
+    expect(second.get_by_label("Method")).to_have_value("cam")  # one's own wish again
+    first.get_by_label("Method").select_option("cam")
+
+
+def test_a_refused_setting_comes_back_with_the_reason_beside_it(visitor: Visitor, server: Server) -> None:
+    # The page offers nothing impossible, so the wrong value enters between it and the server.
+    script = """
+      const send = RTCDataChannel.prototype.send;
+      RTCDataChannel.prototype.send = function (data) {
+        return send.call(this, data.replace('"method":"layercam"', '"method":"palmistry"'));
+      };"""
+    page = visitor.go_live(server.url, script=script)
+    page.get_by_label("Method").select_option("layercam")
+    expect(page.locator("[data-setting=method] .field-error")).to_contain_text("palmistry")
+    expect(page.get_by_label("Method")).to_have_value("cam")

@@ -1,0 +1,393 @@
+"""`annotate` on real files: what comes out is compared with what went in, packet by packet where it must be equal."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from numpy.typing import NDArray
+from rich.console import Console
+
+from localization.errors import UserError
+from localization.model import LocalizationModel
+from localization.pictures import read_picture, save_picture
+from localization.pipeline import localize, localize_batch
+from localization.settings import Settings
+from streamer.annotate import video as video_module
+from streamer.annotate.camera import annotate_camera
+from streamer.annotate.command import run
+from streamer.annotate.pictures import annotate_folder, annotate_picture
+from streamer.annotate.plan import Task, plan
+from streamer.annotate.video import annotate_video
+from streamer.frames import to_rgb
+
+CAT: NDArray[np.uint8] = skimage.data.chelsea()
+CUP: NDArray[np.uint8] = skimage.data.coffee()
+
+
+@pytest.fixture(scope="module")
+def model(default_model_path: Path) -> LocalizationModel:
+    return LocalizationModel(default_model_path, "cpu")
+
+
+def film(
+    path: Path,
+    times: list[int],
+    time_base: Fraction = Fraction(1, 1000),
+    sound: bool = False,
+    size: tuple[int, int] = (192, 128),
+    matrix: int = 2,
+) -> Path:
+    """The cat, and from the middle on the cup, at each of `times`; with a tone of the same length if wanted."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "10"})
+        stream.width, stream.height = size
+        stream.time_base = stream.codec_context.time_base = time_base
+        stream.colorspace = matrix
+        if sound:
+            tone = container.add_stream("aac", rate=48_000, layout="mono")
+        for number, ticks in enumerate(times):
+            picture = np.roll(CAT if number < len(times) / 2 else CUP, 2 * number, axis=1)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(cv2.resize(picture, size), np.uint8), "rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=matrix if matrix != 2 else None)
+            frame.pts, frame.time_base = ticks, time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound:
+            seconds = float(times[-1] * time_base)
+            wave = (8000 * np.sin(np.arange(int(seconds * 48_000)) / 20)).astype(np.int16)[None]
+            audio = av.AudioFrame.from_ndarray(wave, "s16", "mono")
+            audio.rate, audio.pts = 48_000, 0
+            container.mux(tone.encode(audio))
+            container.mux(tone.encode(None))
+    return path
+
+
+def times(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [f.pts * f.time_base for f in container.decode(video=0) if f.pts is not None and f.time_base]
+
+
+def packets(path: Path, kind: str) -> list[tuple[Any, ...]]:
+    """Time and bytes of each packet of the first video or audio stream."""
+    with av.open(str(path)) as container:
+        stream = next(s for s in container.streams if s.type == kind)
+        return [(p.pts, p.dts, p.time_base, bytes(p)) for p in container.demux(stream) if p.pts is not None]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_timing(path: Path) -> list[dict[str, Any]]:
+    return [{**line, "ms": {}} for line in lines(path)]
+
+
+UNEVEN = [80, 120, 121, 200, 233, 290, 700, 741, 800, 830, 900]
+
+
+@pytest.mark.parametrize(
+    ("name", "time_base", "ticks"),
+    [
+        ("even.mp4", Fraction(1, 12_288), list(range(0, 5120, 512))),
+        ("uneven.mp4", Fraction(1, 90_000), [t * 90 for t in UNEVEN]),
+        ("uneven.mkv", Fraction(1, 1000), UNEVEN),
+        ("ntsc.mov", Fraction(1001, 30_000), list(range(12))),
+    ],
+)
+def test_every_frame_keeps_its_time_and_the_sound_its_bytes(
+    model: LocalizationModel, tmp_path: Path, name: str, time_base: Fraction, ticks: list[int]
+) -> None:
+    source = film(tmp_path / name, ticks, time_base, sound=True)
+    output, sidecar = tmp_path / f"out{source.suffix}", tmp_path / "out.jsonl"
+    assert annotate_video(model, Settings(), source, output, sidecar) == (len(ticks), 0)
+    assert times(output) == times(source)
+    assert packets(output, "audio") == packets(source, "audio")
+    assert [line["pts"] for line in lines(sidecar)] == pytest.approx([float(t) for t in times(source)], abs=1e-6)
+    assert [line["frame"] for line in lines(sidecar)] == list(range(len(ticks)))
+    assert lines(sidecar)[0]["top"][0]["name"] in ("Egyptian cat", "tabby", "tiger cat")
+    assert {p.name for p in tmp_path.iterdir()} == {name, output.name, sidecar.name}
+
+
+@pytest.mark.parametrize("matrix", [1, 2, 6])
+def test_the_picture_itself_stays_as_it_was(model: LocalizationModel, tmp_path: Path, matrix: int) -> None:
+    source = film(tmp_path / "a.mp4", [0, 40, 80], matrix=matrix)
+    settings = Settings().changed({"opacity": 0, "boxes": False, "labels": False})
+    annotate_video(model, settings, source, tmp_path / "b.mp4")
+    with av.open(str(source)) as before, av.open(str(tmp_path / "b.mp4")) as after:
+        for old, new in zip(before.decode(video=0), after.decode(video=0), strict=True):
+            difference = to_rgb(new).astype(float) - to_rgb(old)
+            assert abs(difference.mean()) < 1
+            assert np.abs(difference).mean() < 4
+
+
+def test_a_film_lying_on_its_side_comes_out_upright(model: LocalizationModel, tmp_path: Path) -> None:
+    flat = film(tmp_path / "flat.mp4", [0, 40, 80])
+    turned = tmp_path / "turned.mp4"
+    with av.open(str(flat)) as original, av.open(str(turned), "w") as container:
+        stream = container.add_stream_from_template(original.streams.video[0])
+        stream.set_display_rotation(90)
+        for packet in original.demux(original.streams.video[0]):
+            if packet.pts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    annotate_video(
+        model, Settings().changed({"opacity": 0, "boxes": False, "labels": False}), turned, tmp_path / "o.mp4"
+    )
+    with av.open(str(tmp_path / "o.mp4")) as upright, av.open(str(flat)) as lying:
+        shown, filmed = next(upright.decode(video=0)), next(lying.decode(video=0))
+        assert (shown.width, shown.height, shown.rotation) == (128, 192, 0)
+        # 90 degrees of the display matrix are a quarter turn counterclockwise: the right edge comes up.
+        assert np.abs(to_rgb(shown).astype(float) - np.rot90(to_rgb(filmed))).mean() < 5
+
+
+@pytest.mark.parametrize("stop_after", [3, 9, 14])
+def test_an_interrupted_video_goes_on_and_is_the_same_in_the_end(
+    model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
+) -> None:
+    monkeypatch.setattr(video_module, "PIECE_FRAMES", 5)
+    source = film(tmp_path / "a.mp4", list(range(0, 680, 40)), sound=True)
+    settings = Settings().changed({"threshold": 0.4})
+    annotate_video(model, settings, source, tmp_path / "whole.mp4", tmp_path / "whole.jsonl")
+
+    localized = []
+    real = localize_batch
+
+    def counting(*arguments: Any) -> Any:
+        localized.append(1)
+        return real(*arguments)
+
+    def interrupt(done: int, expected: int | None) -> None:
+        if done >= stop_after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(video_module, "localize_batch", counting)
+    with pytest.raises(KeyboardInterrupt):
+        annotate_video(model, settings, source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", interrupt)
+    assert not (tmp_path / "cut.mp4").exists()
+    assert not (tmp_path / "cut.jsonl").exists()
+    localized.clear()
+    begun: list[int] = []
+    annotate_video(
+        model, settings, source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", lambda done, _: begun.append(done)
+    )
+    assert begun[0] == stop_after // 5 * 5
+    assert len(localized) == 17 - begun[0]
+    assert (tmp_path / "cut.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert without_timing(tmp_path / "cut.jsonl") == without_timing(tmp_path / "whole.jsonl")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "whole.mp4", "whole.jsonl", "cut.mp4", "cut.jsonl"}
+
+
+def test_batches_see_what_single_frames_see(
+    model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = film(tmp_path / "a.mp4", list(range(0, 840, 40)))
+    annotate_video(model, Settings(), source, tmp_path / "one.mp4", tmp_path / "one.jsonl")
+    monkeypatch.setattr(model, "provider", "cuda")  # batches of 8 are for GPUs
+    monkeypatch.setattr(video_module, "PIECE_FRAMES", 16)
+    annotate_video(model, Settings(), source, tmp_path / "eight.mp4", tmp_path / "eight.jsonl")
+    for one, eight in zip(lines(tmp_path / "one.jsonl"), lines(tmp_path / "eight.jsonl"), strict=True):
+        assert [c["class"] for c in one["top"][:1]] == [c["class"] for c in eight["top"][:1]]
+        assert one["shown"] == eight["shown"]
+        for mine, other in zip(one["boxes"], eight["boxes"], strict=True):
+            assert mine["box"] == pytest.approx(other["box"], abs=0.02)
+    assert times(tmp_path / "eight.mp4") == times(source)
+
+
+def test_progress_made_with_other_settings_is_not_used(
+    model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_module, "PIECE_FRAMES", 2)
+    source = film(tmp_path / "a.mp4", [0, 40, 80, 120])
+
+    def interrupt(done: int, expected: int | None) -> None:
+        if done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate_video(model, Settings(), source, tmp_path / "b.mp4", on_progress=interrupt)
+    begun: list[int] = []
+    other = Settings().changed({"classes": [281]})
+    annotate_video(model, other, source, tmp_path / "b.mp4", on_progress=lambda done, _: begun.append(done))
+    assert begun[0] == 0
+
+
+def test_damage_in_the_middle_is_passed_over(model: LocalizationModel, tmp_path: Path) -> None:
+    source = film(tmp_path / "a.ts", list(range(0, 30 * 3600, 3600)), Fraction(1, 90_000))
+    data = bytearray(source.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    source.write_bytes(data)
+    frames, _ = annotate_video(model, Settings(), source, tmp_path / "b.mp4")
+    assert 5 < frames <= 30
+    assert len(times(tmp_path / "b.mp4")) == frames
+
+
+def test_a_picture(model: LocalizationModel, tmp_path: Path) -> None:
+    save_picture(CAT, tmp_path / "cat.png")
+    task = plan(str(tmp_path / "cat.png"), tmp_path / "out.png", tmp_path / "out.json", overwrite=False)
+    annotate_picture(model, Settings(), task)
+    painted = read_picture(tmp_path / "out.png", 10**7)
+    assert painted.shape == CAT.shape
+    assert np.abs(painted.astype(int) - CAT).mean() > 5
+    [line] = lines(tmp_path / "out.json")
+    expected = localize(model, CAT).to_json(0.0, 0)
+    assert {**line, "ms": {}} == {**expected, "ms": {}}
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    save_picture(CAT, folder / "cat.jpg")
+    save_picture(CUP, folder / "sub" / "cup.webp")
+    (folder / "broken.jpg").write_bytes((folder / "cat.jpg").read_bytes()[:2000])
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_a_folder_goes_on_and_passes_over_what_is_broken(model: LocalizationModel, album: Path, tmp_path: Path) -> None:
+    def annotate(settings: Settings, overwrite: bool = False, stop_at: int = 99) -> Any:
+        def on_progress(done: int, expected: int | None) -> None:
+            if done == stop_at:
+                raise KeyboardInterrupt
+
+        task = plan(str(album), tmp_path / "out", tmp_path / "out.jsonl", overwrite)
+        return annotate_folder(model, settings, task, overwrite, on_progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate(Settings(), stop_at=2)  # the broken one and the cat
+    assert not (tmp_path / "out.jsonl").exists()
+    second = annotate(Settings())
+    assert (second.done, second.skipped) == (1, 1)
+    assert len(second.notes) == 1
+    assert "broken.jpg is damaged" in second.notes[0]
+    assert [line["file"] for line in lines(tmp_path / "out.jsonl")] == ["cat.jpg", "sub/cup.webp"]
+    made = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert made == {"cat.jpg", "sub/cup.webp", ".seekcam.json"}
+    assert annotate(Settings()).skipped == 2
+    os.utime(album / "cat.jpg")  # a newer original is done again
+    assert (annotate(Settings()).done, len(lines(tmp_path / "out.jsonl"))) == (1, 2)
+    other = Settings().changed({"colormap": "jet"})
+    with pytest.raises(UserError, match="--overwrite"):
+        annotate(other)
+    assert annotate(other, overwrite=True).done == 2
+
+
+def test_a_folder_of_nothing(model: LocalizationModel, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    task = plan(str(tmp_path / "empty"), tmp_path / "out", None, overwrite=False)
+    with pytest.raises(UserError, match="no pictures"):
+        annotate_folder(model, Settings(), task, False, lambda done, expected: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_records_until_it_is_stopped(model: LocalizationModel, tmp_path: Path) -> None:
+    """A file takes the place of the camera: it too comes at its own pace, and ends only when told."""
+    source = film(tmp_path / "camera.mp4", list(range(0, 8000, 40)))
+    task = Task("camera", str(source), tmp_path / "out.mp4", tmp_path / "out.jsonl")
+    stop = threading.Event()
+    summary = annotate_camera(model, Settings(), task, stop, lambda done, _: stop.set() if done == 8 else None)
+    assert summary.done == 8
+    assert len(times(tmp_path / "out.mp4")) == len(lines(tmp_path / "out.jsonl")) == 8
+    assert {p.name for p in tmp_path.iterdir()} == {"camera.mp4", "out.mp4", "out.jsonl"}
+
+
+def console() -> Console:
+    return Console(file=open(os.devnull, "w"))  # noqa: PTH123 - no path of a file
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default_model_path: Path) -> Iterator[Path]:
+    """A current folder with a film, pictures and things that are neither; the default model is built."""
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "film.mp4", [0, 40, 80])
+    save_picture(CAT, tmp_path / "cat.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cat.jpg").read_bytes()[:900])
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "text.mp4").write_text("hello")
+    with av.open("silent.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.start_encoding()
+    before = {p.name for p in tmp_path.iterdir()}
+    yield tmp_path
+    after = {p.name for p in tmp_path.iterdir()} - {"film.annotated.mp4", "cat.annotated.jpg"}
+    assert after == before
+
+
+def test_without_an_output_it_goes_to_the_current_folder(workplace: Path) -> None:
+    for source, output in [("film.mp4", "film.annotated.mp4"), ("cat.jpg", "cat.annotated.jpg")]:
+        assert run(source, None, None, {}, "cpu", False, console()) == 0
+        assert (workplace / output).is_file()
+        with pytest.raises(UserError, match="--overwrite"):
+            run(source, None, None, {}, "cpu", False, console())
+        assert run(source, None, None, {}, "cpu", True, console()) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "chosen", "sentence"),
+    [
+        ("missing.mp4", None, {}, "no file missing.mp4"),
+        ("missing", None, {}, "no file missing"),
+        ("text.jpg", None, {}, "not a picture"),
+        ("cut.jpg", None, {}, "cut short"),
+        ("text.mp4", None, {}, "neither a picture nor a video"),
+        ("silent.mp4", None, {}, "no video"),
+        ("film.mp4", "film.mp4", {}, "output is the input"),
+        ("cat.jpg", "./cat.jpg", {}, "output is the input"),
+        ("film.mp4", "cat.jpg", {}, "must end in .mp4"),
+        ("cat.jpg", "out.mp4", {}, "must end in .png"),
+        ("0", "out.mkv", {}, "must end in .mp4: a camera"),
+        ("film.mp4", "nowhere/out.mp4", {}, "no folder"),
+        ("film.mp4", "/proc/out.mp4", {}, "cannot be written"),
+        ("film.mp4", None, {"method": "nonsense"}, "no map method"),
+        ("film.mp4", None, {"classes": "nonsens"}, "no class"),
+        ("film.mp4", None, {"model": "nonsense"}, "no model"),
+        ("film.mp4", None, {"opacity": 3}, "opacity"),
+        ("/dev/video-of-nobody", "out.mp4", {}, "no camera"),
+        ("ftp://host/film.mp4", "out.mp4", {}, "no source we read"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_left(
+    workplace: Path, source: str, output: str | None, chosen: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence) as caught:
+        run(source, None if output is None else Path(output), None, chosen, "cpu", False, console())
+    assert caught.value.exit_code == 2
+    assert str(caught.value).count(". ") == 0
+
+
+def test_a_disk_that_is_full_leaves_no_output(workplace: Path) -> None:
+    """A limit on the size of files fails as a full disk does, in a process of its own."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "import seekcam; seekcam.main(['annotate', 'film.mp4', 'out.mp4', '--provider', 'cpu'])"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 2
+    assert "out.mp4 cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (workplace / "out.mp4").exists()
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
+def test_another_reader_counts_the_same_frames(model: LocalizationModel, tmp_path: Path) -> None:
+    source = film(tmp_path / "a.mp4", UNEVEN, sound=True)
+    annotate_video(model, Settings(), source, tmp_path / "b.mp4")
+    probe = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"]
+    shown = subprocess.check_output([*probe, "-show_entries", "stream=nb_read_frames", str(tmp_path / "b.mp4")])
+    assert int(shown) == len(UNEVEN)

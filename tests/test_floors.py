@@ -1,0 +1,114 @@
+"""The house keeps its floors: imports point down only, and serving brings in no torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What each room may import of the others. The .onnx file is the only interface between streamer and export.
+BELOW = {
+    "localization": set[str](),
+    "training": {"localization"},
+    "export": {"localization", "training"},
+    "streamer": {"localization"},
+    "studies": {"localization", "training", "export", "streamer"},
+}
+ROOMS = set(BELOW)
+# Libraries that would carry a room's job into another room.
+FORBIDDEN = {
+    "localization": {"torch", "torchvision", "onnx", "av", "aiohttp", "aiortc", "asyncio", "socket"},
+    "training": {"onnx", "onnxruntime", "aiohttp", "aiortc", "asyncio", "socket"},
+    "export": {"aiohttp", "aiortc", "asyncio", "socket"},
+    "streamer": {"torch", "torchvision", "onnx", "onnxscript"},
+    "studies": {"aiohttp", "aiortc"},
+}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The full names of the modules that a file imports, wherever in the file, relative ones left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def offences(room: str, source: str) -> list[str]:
+    """What a file of `room` with this source imports and must not."""
+    found = {name.partition(".")[0] for name in imported(ast.parse(source))}
+    return sorted(found & (ROOMS - BELOW[room] - {room} | FORBIDDEN[room] | {"seekcam"}))
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_imports_point_down(room: str) -> None:
+    assert files(room), f"{room} has no files: the list of rooms is out of date"
+    wrong = {path.relative_to(ROOT): bad for path in files(room) if (bad := offences(room, path.read_text("utf-8")))}
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("room", "source", "expected"),
+    [
+        ("localization", "import torch", ["torch"]),
+        ("localization", "def f():\n    from streamer.hub import Hub", ["streamer"]),
+        ("streamer", "import export.zoo as z, numpy", ["export"]),
+        ("export", "from streamer import rtc", ["streamer"]),
+        ("training", "import onnxruntime", ["onnxruntime"]),
+        ("studies", "import seekcam", ["seekcam"]),
+        ("export", "from training.networks import vgg\nimport localization.card\nimport torch", []),
+    ],
+)
+def test_the_walk_sees_every_kind_of_import(room: str, source: str, expected: list[str]) -> None:
+    assert offences(room, source) == expected
+
+
+def test_every_folder_with_code_is_a_known_room() -> None:
+    ignored = {"tests", "web", "docs"}
+    with_code = {path.parent.name for path in ROOT.glob("*/__init__.py") if not path.parent.name.startswith(".")}
+    assert with_code - ignored == ROOMS
+
+
+def test_the_front_door_imports_no_room_before_a_verb_is_called() -> None:
+    tree = ast.parse((ROOT / "seekcam.py").read_text("utf-8"))
+    top_level = {name for node in tree.body for name in imported(node)}
+    assert {name for name in top_level if name.partition(".")[0] in ROOMS} == {"localization.errors"}
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level modules in a fresh interpreter after `code`."""
+    report = "\nimport sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_a_server_brings_in_no_torch(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from streamer.config import ServerConfig\n"
+        "from streamer.server import create_app\n"
+        f"create_app(ServerConfig(recordings=Path({str(tmp_path)!r})))\n"
+    )
+    loaded = loaded_after(code)
+    assert {"streamer", "localization", "aiortc", "onnxruntime"} <= loaded
+    assert not loaded & {"torch", "torchvision", "onnx", "export", "training", "studies"}
+
+
+def test_mounting_the_streaming_verbs_brings_in_no_torch_and_no_other_room() -> None:
+    loaded = loaded_after("import seekcam\nseekcam.build_app(['serve'])")
+    assert "streamer" in loaded
+    assert not loaded & {"torch", "export", "training", "studies"}
+
+
+def test_the_help_page_brings_in_no_room() -> None:
+    loaded = loaded_after("import seekcam\nseekcam.build_app(['--help'])")
+    assert not loaded & (ROOMS - {"localization"} | {"torch", "av", "aiohttp", "onnxruntime"})

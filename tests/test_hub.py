@@ -1,0 +1,161 @@
+"""The hub as a whole: one source and many viewers, recordings, the end of streams, and a clean stop."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from numpy.typing import NDArray
+from skimage import data
+
+from localization.errors import UnknownModelError
+from localization.settings import AnalysisSettings
+from streamer.config import ServerConfig
+from streamer.hub import HUB, Hub, RecordingStateError, UnknownStreamError
+from streamer.server import create_app
+from tests.peers import Camera, session
+
+FPS = 10
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a cat, panning."""
+    path = tmp_path_factory.mktemp("clip") / "cat.mp4"
+    picture: NDArray[np.uint8] = np.asarray(data.chelsea())[:, :450]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 450, 300, "yuv420p"
+        for number in range(2 * FPS):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.roll(picture, number, axis=1)), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, default_model_path: Path) -> ServerConfig:
+    return ServerConfig(
+        port=0,
+        model=str(default_model_path),
+        recordings=tmp_path / "recordings",
+        min_free_space=0,
+        ice_address=("127.0.0.1",),
+    )
+
+
+@pytest.fixture
+async def client(config: ServerConfig, clip: Path) -> AsyncIterator[TestClient[Any, Any]]:
+    with_source = ServerConfig(**{**config.model_dump(), "source": [f"cat={clip}"]})
+    async with TestClient(TestServer(create_app(with_source))) as opened:
+        yield opened
+
+
+def hub_of(client: TestClient[Any, Any]) -> Hub:
+    assert client.app is not None
+    return client.app[HUB]
+
+
+async def test_three_viewers_share_one_decode_and_one_inference(client: TestClient[Any, Any]) -> None:
+    hub = hub_of(client)
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(session(client, stream="cat")) for _ in range(3)]
+        for viewer in viewers:
+            await viewer.until(lambda v=viewer: len(v.results) >= 5 and v.frames)  # type: ignore[misc]
+        async with client.get("/api/streams") as response:
+            (stream,) = await response.json()
+        assert stream["viewers"] == 3
+        assert stream["source"] == "file"
+        assert stream["frames"]["processed"] <= stream["frames"]["received"]
+        # Every viewer saw results of the same run: a frame's number tells its one inference.
+        by_frame = [{r["frame"]: r["ms"]["infer"] for r in viewer.results} for viewer in viewers]
+        shared = set(by_frame[0]) & set(by_frame[1]) & set(by_frame[2])
+        assert shared
+        assert all(by_frame[0][n] == by_frame[1][n] == by_frame[2][n] for n in shared)
+    metrics = hub.telemetry.exposition().decode()
+    assert "seekcam_decoded_sources 1.0" in metrics
+    processed = float(metrics.split("\nseekcam_frames_processed_total ")[1].split()[0])
+    assert processed == hub.stream("cat").counters.processed
+
+
+async def test_a_looped_file_goes_on_past_its_end(client: TestClient[Any, Any]) -> None:
+    stream = hub_of(client).stream("cat")
+    async with asyncio.timeout(15):
+        while stream.counters.received <= 2 * FPS + 2:
+            await asyncio.sleep(0.1)
+    assert stream.state == "playing"
+
+
+async def test_a_recording_has_a_line_for_every_frame(client: TestClient[Any, Any]) -> None:
+    hub = hub_of(client)
+    recording_id = await hub.start_recording("cat")
+    with pytest.raises(RecordingStateError):
+        await hub.start_recording("cat")
+    await asyncio.sleep(2)
+    recording = await hub.stop_recording("cat")
+    with pytest.raises(RecordingStateError):
+        await hub.stop_recording("cat")
+    assert recording.id == recording_id
+    assert recording.complete
+    with av.open(str(recording.video)) as video:
+        frames = list(video.decode(video=0))
+    lines = [json.loads(line) for line in recording.sidecar.read_text().splitlines()]
+    assert len(lines) == len(frames) == recording.frames > 5
+    assert [line["pts"] for line in lines] == pytest.approx([f.time + lines[0]["pts"] for f in frames], abs=0.002)
+    assert recording.duration == pytest.approx(2, abs=0.5)
+
+
+async def test_stopping_the_server_finishes_the_recording(config: ServerConfig, clip: Path) -> None:
+    hub = Hub(ServerConfig(**{**config.model_dump(), "source": [f"cat={clip}"]}))
+    await hub.start()
+    await hub.start_recording("cat")
+    await asyncio.sleep(1.5)
+    await hub.close()
+    (recording,) = hub.recordings.list()
+    assert recording.complete
+    assert recording.frames > 0
+    left = [t.name for t in threading.enumerate() if t.name.startswith(("inference", "loading", "source", "recorder"))]
+    assert left == []
+
+
+async def test_pictures_take_turns_with_streams(client: TestClient[Any, Any]) -> None:
+    hub = hub_of(client)
+    coffee = np.asarray(data.coffee())
+    predictions = await asyncio.gather(*(hub.localize(coffee, AnalysisSettings()) for _ in range(5)))
+    assert {p.top[0].name for p in predictions} == {"espresso"}
+    before = hub.stream("cat").counters.processed
+    await asyncio.sleep(0.5)
+    assert hub.stream("cat").counters.processed > before
+
+
+async def test_what_does_not_exist_is_named(client: TestClient[Any, Any]) -> None:
+    hub = hub_of(client)
+    with pytest.raises(UnknownModelError, match="efficientnet-lite0"):
+        await hub.localize(np.zeros((8, 8, 3), np.uint8), AnalysisSettings(model="resnet-1001"))
+    with pytest.raises(UnknownStreamError):
+        await hub.start_recording("dog")
+
+
+async def test_a_camera_that_leaves_mid_recording_leaves_a_whole_file(client: TestClient[Any, Any]) -> None:
+    hub = hub_of(client)
+    async with session(client, Camera(np.asarray(data.chelsea()))) as owner:
+        await owner.until(lambda: len(owner.results) >= 3)
+        await hub.start_recording(owner.stream)
+        await owner.until(lambda: owner.of_type("state")[-1]["recording"])
+        seen = len(owner.results)
+        await owner.until(lambda: len(owner.results) >= seen + 10)
+        async with client.delete(f"/api/sessions/{owner.id}"):
+            pass
+    async with asyncio.timeout(10):
+        while not all(recording.complete for recording in hub.recordings.list()):
+            await asyncio.sleep(0.05)
+    (recording,) = hub.recordings.list()
+    assert recording.frames >= 5
+    assert owner.stream not in hub.streams

@@ -1,0 +1,66 @@
+"""What `/api/models` says against the cards in the files themselves."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from localization.card import METADATA_KEY, ModelCard
+from streamer.config import ServerConfig
+from streamer.server import create_app
+
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture
+async def client(default_model_path: Path, tmp_path: Path) -> AsyncIterator[Client]:
+    config = ServerConfig(model=str(default_model_path), recordings=tmp_path, provider="cpu")
+    async with TestClient(TestServer(create_app(config))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def card(default_model_path: Path) -> ModelCard:
+    """Read by way of `onnx`, not of our own reader."""
+    properties = onnx.load(default_model_path).metadata_props
+    return ModelCard.from_metadata({entry.key: entry.value for entry in properties}, "the model")
+
+
+async def test_the_default_comes_first_and_is_loaded(client: Client, card: ModelCard) -> None:
+    listed = await (await client.get("/api/models")).json()
+    first = listed[0]
+    assert first == {
+        "name": card.name,
+        "default": True,
+        "loaded": True,
+        "provider": "cpu",
+        "classes": len(card.classes),
+        "input_size": card.input_size,
+        "methods": list(card.methods),
+        "default_method": card.default_method,
+        "precision": card.precision,
+        "dataset": card.dataset,
+        "licence": card.licence,
+        "min_score": card.min_score,
+    }
+    assert not any(model["default"] for model in listed[1:])
+
+
+async def test_a_card_comes_whole_with_what_runs_it(client: Client, card: ModelCard) -> None:
+    document = await (await client.get(f"/api/models/{card.name}")).json()
+    assert document.pop("provider") == "cpu"
+    assert document.pop("provider_reason") == "asked for"
+    document = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    assert {**document, "metrics": None, "recipe": None} == {**asdict(card), "metrics": None, "recipe": None}
+    assert METADATA_KEY not in document
+
+
+@pytest.mark.parametrize("name", ["resnet-9000", "..%2Fsecret.onnx", "%2Fetc%2Fpasswd"])
+async def test_an_unknown_model_is_404_and_no_file_is_taken_from_the_network(client: Client, name: str) -> None:
+    response = await client.get(f"/api/models/{name}")
+    assert response.status == 404
+    assert (await response.json())["error"] in ("unknown-model", "not-found")

@@ -1,0 +1,68 @@
+"""The README keeps its word: its Python runs, its commands and options exist, its settings are the real ones."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from skimage import data
+
+import seekcam
+from localization.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.partition(" #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_its_python_runs_and_finds_something(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "cat.jpg"), cv2.cvtColor(data.chelsea(), cv2.COLOR_RGB2BGR))
+    export, use = blocks("python")
+    for script in (export, use):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=180, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    names = {line.split()[0] for line in done.stdout.splitlines()}
+    assert names == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("seekcam ")])
+def test_its_commands_have_these_options(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # the help page shortens long names in a narrow terminal
+    verb = command.split()[1]
+    with pytest.raises(SystemExit):
+        seekcam.main([verb, "--help"])
+    known = set(re.findall(r"--[a-z0-9-]+", capsys.readouterr().out))
+    assert set(re.findall(r"--[a-z0-9-]+", command)) <= known
+
+
+def test_its_make_targets_exist() -> None:
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert {"run", "test", "help"} <= named <= targets
+
+
+def test_its_settings_are_the_settings() -> None:
+    table = README.partition("| name | values |")[2].partition("\n\n")[0]
+    names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert names == list(Settings().to_json())
+
+
+def test_its_files_exist() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).is_file(), target
