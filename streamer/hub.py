@@ -24,7 +24,7 @@ from streamer import rtc
 from streamer.config import ServerConfig, SourceSpec, is_loopback
 from streamer.engine import Job, LocalEngine
 from streamer.recorder import Recording
-from streamer.recording import RecordingTask
+from streamer.recording import Recorders
 from streamer.recordings import RecordingStore
 from streamer.scheduler import Scheduler
 from streamer.sources import SourceReader
@@ -58,13 +58,6 @@ class StreamTakenError(UserError):
     status = 409
 
 
-class RecordingStateError(UserError):
-    """A recording that runs already, or none that could be stopped."""
-
-    code = "recording-state"
-    status = 409
-
-
 class Hub:
     """The living parts of one server. Every method is called on the event loop."""
 
@@ -80,8 +73,8 @@ class Hub:
         self.ready = False
         self._files: dict[str, Path] = {}
         self._readers: dict[str, SourceReader] = {}
-        self._running: dict[str, RecordingTask] = {}  # by stream
         self._painting = ThreadPoolExecutor(PAINT_THREADS, thread_name_prefix="paint")
+        self._recorders = Recorders(self.recordings, self._painting, self.telemetry, self._recording_failed)
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.engine = LocalEngine(self._files, config.provider, config.slow_ms)
@@ -108,8 +101,7 @@ class Hub:
         """Finish the recordings, say goodbye to the viewers and stop every thread."""
         self.ready = False
         loop = asyncio.get_running_loop()
-        for stream_id in list(self._running):
-            await self.stop_recording(stream_id)
+        await self._recorders.close()
         await asyncio.gather(*(viewer.close("The server is stopping.") for viewer in list(self.viewers.values())))
         for reader in self._readers.values():
             await loop.run_in_executor(None, reader.stop)
@@ -217,8 +209,8 @@ class Hub:
         if self.streams.pop(stream.id, None) is None:
             return
         self._locks.pop(stream.id, None)
-        if stream.id in self._running:
-            await self._finish_recording(stream.id)
+        if self._recorders.id_of(stream) is not None:
+            await self._recorders.stop(stream)
         stream.close()
         await asyncio.gather(*(v.close(detail) for v in list(self.viewers.values()) if v.stream is stream))
         self.telemetry.streams.set(len(self.streams))
@@ -259,7 +251,7 @@ class Hub:
 
     def _announce(self, stream: Stream, replying_to: Viewer | None = None, reply: object = None) -> None:
         watching = [viewer for viewer in self.viewers.values() if viewer.stream is stream]
-        recording = self._running[stream.id].id if stream.id in self._running else None
+        recording = self._recorders.id_of(stream)
         for viewer in watching:
             viewer.send_state(recording, len(watching), reply if viewer is replying_to else None)
 
@@ -283,7 +275,7 @@ class Hub:
                     "processed": s.counters.processed,
                     "dropped": s.dropped,
                 },
-                "recording": self._running[s.id].id if s.id in self._running else None,
+                "recording": self._recorders.id_of(s),
             }
             for s in self.streams.values()
         ]
@@ -315,14 +307,10 @@ class Hub:
             UserError: the recordings folder cannot be written, or the disk is full.
         """
         stream = self.stream(stream_id)
-        if stream_id in self._running:
-            raise RecordingStateError("This stream is being recorded already: stop that recording first.")
-        recorder = self.recordings.new(stream.name)
-        self._running[stream_id] = RecordingTask(
-            stream, recorder, paint or PaintSettings(), self._painting, self.telemetry
-        )
+        async with self._locks[stream_id]:
+            task = await self._recorders.start(stream, paint or PaintSettings())
         self._announce(stream)
-        return recorder.id
+        return task.id
 
     async def stop_recording(self, stream_id: str) -> Recording:
         """Finish the stream's recording; returns when the file is whole.
@@ -331,18 +319,15 @@ class Hub:
             RecordingStateError: none is running.
         """
         stream = self.stream(stream_id)
-        if stream_id not in self._running:
-            raise RecordingStateError("This stream is not being recorded.")
-        recording = await self._finish_recording(stream_id)
+        recording = await self._recorders.stop(stream)
         self._announce(stream)
         return recording
 
-    async def _finish_recording(self, stream_id: str) -> Recording:
-        return await self._running.pop(stream_id).stop()
-
-    def recording_in_progress(self, recording_id: str) -> bool:
-        """Whether that recording is still being written."""
-        return any(task.id == recording_id for task in self._running.values())
+    async def _recording_failed(self, stream: Stream, error: UserError) -> None:
+        for viewer in self.viewers.values():
+            if viewer.stream is stream:
+                viewer.send_error(error)
+        self._announce(stream)
 
 
 HUB = web.AppKey("hub", Hub)

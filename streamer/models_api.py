@@ -1,20 +1,29 @@
 """`GET /api/models`: what can be chosen, and what each model file says of itself."""
 
+import logging
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
+from localization.errors import ModelFileError
 from streamer.hub import HUB, Hub
 
+logger = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 
 
 @routes.get("/api/models")
 async def list_models(request: web.Request) -> web.Response:
-    """One line a model, the default first."""
+    """The models, the default first; a file that cannot be used is left out, and the log says why."""
     hub = request.app[HUB]
-    return web.json_response([await _summary(hub, entry) for entry in hub.models()])
+    summaries = []
+    for entry in hub.models():
+        try:
+            summaries.append(await _summary(hub, entry))
+        except ModelFileError as error:
+            logger.warning("%s is not offered: %s", entry["name"], error)
+    return web.json_response(summaries)
 
 
 @routes.get("/api/models/{name}")

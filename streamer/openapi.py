@@ -15,11 +15,11 @@ ERRORS = {
     404: "No such thing",
     406: "No codec in common",
     409: "Not in this state",
-    412: "For another ICE session",
+    412: "Meant for another ICE session",
     413: "Too large",
     415: "Wrong kind of content, or a picture that cannot be read",
     422: "Not supported by this server",
-    428: "Without `If-Match`",
+    428: "`If-Match` is missing",
     503: "All sessions are taken; `Retry-After` says when to ask again",
     507: "The recordings folder cannot be used",
 }
@@ -181,34 +181,33 @@ def _whip(kind: str) -> dict[str, Any]:
     """WHIP (RFC 9725) and WHEP have the same routes."""
     publish = kind == "whip"
     stream, resource = _path("stream"), _path("stream", "id")
-    fragment = _body({"application/trickle-ice-sdpfrag": TEXT})
-    endpoint = {
-        "post": _operation(
-            "Publish a stream (WHIP, RFC 9725)" if publish else "Play a stream (WHEP)",
-            {201: {SDP: TEXT}},
-            (400, 406, 409, 413, 415, 503) if publish else (400, 404, 406, 413, 415, 503),
-            parameters=stream,
-            requestBody=_body({SDP: TEXT}),
-        ),
-        "options": _operation(
-            "What may be posted, and the ICE servers", {200: "`Accept-Post`, `Link`"}, parameters=stream
-        ),
-        "get": _operation("Nothing to show: publishers post", {204: "Nothing"}, parameters=stream)
-        if publish
-        else _operation("Whether a stream can be watched", {204: "It can"}, (404,), parameters=stream),
-    }
+    options = "What may be sent, and the ICE servers"
+    tag = {"name": "If-Match", "in": "header", "schema": TEXT, "description": "The `ETag` of the 201 answer."}
+    probe = "Nothing: publishers post" if publish else "Whether a stream can be watched"
+    post = _operation(
+        "Publish a stream (WHIP, RFC 9725)" if publish else "Play a stream (WHEP)",
+        {201: {SDP: TEXT}},
+        (400, 406, 409, 413, 415, 503) if publish else (400, 404, 406, 413, 415, 503),
+        parameters=stream,
+        requestBody=_body({SDP: TEXT}),
+    )
+    patch = _operation(
+        "Add ICE candidates",
+        {204: "Added"},
+        (400, 404, 412, 413, 415, 422, 428),
+        parameters=[*resource, tag],
+        requestBody=_body({"application/trickle-ice-sdpfrag": TEXT}),
+    )
     return {
-        f"/{kind}/{{stream}}": endpoint,
+        f"/{kind}/{{stream}}": {
+            "post": post,
+            "get": _operation(probe, {204: "Yes"}, () if publish else (404,), parameters=stream),
+            "options": _operation(options, {200: "`Accept-Post`, `Link`"}, parameters=stream),
+        },
         f"/{kind}/{{stream}}/{{id}}": {
-            "delete": _operation("End the session", {200: "Ended"}, (404,), parameters=resource),
-            "patch": _operation(
-                "Add ICE candidates",
-                {204: "Added"},
-                (400, 404, 412, 413, 415, 422, 428),
-                parameters=resource,
-                requestBody=fragment,
-            ),
             "get": _operation("Whether the session lives", {204: "It does"}, (404,), parameters=resource),
-            "options": _operation("What may be patched", {200: "`Accept-Patch`"}, parameters=resource),
+            "options": _operation(options, {200: "`Accept-Patch`"}, parameters=resource),
+            "delete": _operation("End the session", {200: "Ended"}, (404,), parameters=resource),
+            "patch": patch,
         },
     }

@@ -238,7 +238,7 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise OfferError("The offer is no SDP that can be answered.") from error
     except TimeoutError as error:
         raise OfferError("No network candidates within 10 s: check --ice-server and --ice-address.") from error
-    sdp = peer.localDescription.sdp
+    sdp = rtc.asking_for_quality(peer.localDescription.sdp)
     return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
 
 

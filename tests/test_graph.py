@@ -161,7 +161,7 @@ def affinities_by_hand(guide: Grid) -> Grid:
     n = guide.shape[1]
     affinity = np.zeros((n, n))
     for i, j in product(range(n), range(n)):
-        lengths = np.linalg.norm(guide[:, i]) * np.linalg.norm(guide[:, j])
+        lengths = float(np.linalg.norm(guide[:, i]) * np.linalg.norm(guide[:, j]))
         affinity[i, j] = max(0.0, float(guide[:, i] @ guide[:, j]) / lengths) ** 3
     return affinity
 

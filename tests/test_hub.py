@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -18,7 +19,8 @@ from skimage import data
 from localization.errors import UnknownModelError
 from localization.settings import AnalysisSettings
 from streamer.config import ServerConfig
-from streamer.hub import HUB, Hub, RecordingStateError, UnknownStreamError
+from streamer.hub import HUB, Hub, UnknownStreamError
+from streamer.recording import RecordingStateError
 from streamer.server import create_app
 from tests.peers import Camera, session
 
@@ -60,7 +62,8 @@ async def client(config: ServerConfig, clip: Path) -> AsyncIterator[TestClient[A
 
 def hub_of(client: TestClient[Any, Any]) -> Hub:
     assert client.app is not None
-    return client.app[HUB]
+    hub: Hub = client.app[HUB]
+    return hub
 
 
 async def test_three_viewers_share_one_decode_and_one_inference(client: TestClient[Any, Any]) -> None:
@@ -159,3 +162,22 @@ async def test_a_camera_that_leaves_mid_recording_leaves_a_whole_file(client: Te
     (recording,) = hub.recordings.list()
     assert recording.frames >= 5
     assert owner.stream not in hub.streams
+
+
+async def test_a_full_disk_ends_the_recording_and_the_viewers_are_told(
+    client: TestClient[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = hub_of(client)
+    async with session(client, stream="cat") as viewer:
+        await viewer.until(lambda: viewer.results)
+        recording_id = await hub.start_recording("cat")
+        await asyncio.sleep(1.5)
+        usage = shutil.disk_usage("/")._replace(free=-1)
+        monkeypatch.setattr("streamer.recorder.shutil.disk_usage", lambda _path: usage)
+        await viewer.until(lambda: viewer.of_type("error"))
+        assert viewer.of_type("error")[-1]["error"] == "recording-failed"
+        await viewer.until(lambda: viewer.of_type("state")[-1]["recording"] is None)
+        seen = len(viewer.results)
+        await viewer.until(lambda: len(viewer.results) > seen)  # the stream goes on
+    with av.open(str(hub.recordings.get(recording_id).video)) as video:
+        assert len(list(video.decode(video=0))) > 0

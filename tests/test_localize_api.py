@@ -38,10 +38,11 @@ def encoded(kind: str = "PNG", exif: Image.Exif | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def png_header(width: int, height: int) -> bytes:
-    """The beginning of a PNG that claims this size."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG whose header claims this size and whose pixels are missing."""
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(b""), b"IEND")
+    framed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ async def test_what_is_no_picture_is_said_to_be_none(client: Client) -> None:
     status, code, detail = await refused(client, encoded()[:-20_000])
     assert (status, code) == (415, "bad-picture")
     assert "cut short" in detail
-    status, code, detail = await refused(client, png_header(40_000, 40_000))
+    status, code, detail = await refused(client, png_claiming(40_000, 40_000))
     assert (status, code) == (413, "too-large")
     assert "50 million" in detail
 
@@ -190,7 +191,7 @@ async def test_an_announced_100_mb_is_refused_before_it_comes(client: Client, ex
 
 async def test_the_event_loop_stays_free_while_pictures_are_decoded(client: Client) -> None:
     buffer = io.BytesIO()
-    Image.new("RGB", (5000, 4000), "teal").save(buffer, "PNG")
+    Image.new("RGB", (2400, 1600), "teal").save(buffer, "PNG")
     uploads = [asyncio.create_task(client.post("/api/localize", data=buffer.getvalue())) for _ in range(3)]
     answered = 0
     while not all(upload.done() for upload in uploads):

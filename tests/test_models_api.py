@@ -64,3 +64,16 @@ async def test_an_unknown_model_is_404_and_no_file_is_taken_from_the_network(cli
     response = await client.get(f"/api/models/{name}")
     assert response.status == 404
     assert (await response.json())["error"] in ("unknown-model", "not-found")
+
+
+async def test_a_broken_file_does_not_hide_the_others(
+    default_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SEEKCAM_MODELS", str(tmp_path))
+    (tmp_path / "broken.onnx").write_bytes(b"no graph")
+    config = ServerConfig(model=str(default_model_path), recordings=tmp_path)
+    async with TestClient(TestServer(create_app(config))) as client:
+        listed = await (await client.get("/api/models")).json()
+        assert [model["name"] for model in listed] == ["efficientnet-lite0"]
+        assert (await client.get("/api/models/broken")).status == 422
+    assert "broken is not offered" in caplog.text

@@ -101,7 +101,7 @@ async def test_the_stream_ends_with_its_camera_and_the_watchers_are_told(client:
             async with client.delete(f"/api/sessions/{owner.id}") as response:
                 assert response.status == 204
             await watcher.until(lambda: watcher.of_type("bye"))
-    hub = client.app[HUB]  # type: ignore[union-attr]
+    hub = client.app[HUB]
     async with asyncio.timeout(10):
         while hub.peers or hub.streams or hub.viewers:
             await asyncio.sleep(0.05)
@@ -140,7 +140,7 @@ async def test_a_bad_offer_gets_its_answer_and_leaves_nothing_behind(
         answer = await response.json()
     assert (response.status, answer["error"]) == (status, code)
     assert answer["detail"].endswith(".")
-    hub = client.app[HUB]  # type: ignore[union-attr]
+    hub = client.app[HUB]
     assert not hub.streams
     assert not hub.viewers
     assert hub.peers == 0

@@ -34,12 +34,13 @@ expect.set_options(timeout=15_000)
 
 @pytest.fixture(scope="session")
 def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Skimage's cat, 640x480 and panning, as motion JPEG: the form that Chromium's fake camera plays."""
+    """Skimage's cat, 640x480, panning, at 10 frames a second, as YUV4MPEG2: Chromium's fake camera plays that."""
     cat = cv2.resize(chelsea()[..., ::-1], (752, 500), interpolation=cv2.INTER_CUBIC)
-    steps = 56 + 50 * np.sin(2 * np.pi * np.arange(60) / 60)
-    crops = (cat[10:490, int(x) : int(x) + 640] for x in steps)
-    file = tmp_path_factory.mktemp("camera") / "cat.mjpeg"
-    file.write_bytes(b"".join(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes() for crop in crops))
+    steps = 56 + 50 * np.sin(2 * np.pi * np.arange(24) / 24)
+    crops = (np.ascontiguousarray(cat[10:490, int(x) : int(x) + 640]) for x in steps)
+    frames = (b"FRAME\n" + cv2.cvtColor(crop, cv2.COLOR_BGR2YUV_I420).tobytes() for crop in crops)
+    file = tmp_path_factory.mktemp("camera") / "cat.y4m"
+    file.write_bytes(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
     return file
 
 
@@ -107,7 +108,7 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str, camera_clip: Path) -> Iterator[Browser]:
     """Chromium with the cat in front of its camera."""
-    flags = [*FLAGS, "--use-fake-device-for-media-stream=fps=30", f"--use-file-for-fake-video-capture={camera_clip}"]
+    flags = [*FLAGS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_clip}"]
     running = playwright.chromium.launch(executable_path=chromium, args=flags)
     yield running
     running.close()

@@ -1,4 +1,4 @@
-"""The README keeps its word: its Python runs, its commands and options exist, its settings are the real ones."""
+"""The documents keep their word: the README's Python runs, its commands and settings exist, no file is forgotten."""
 
 import re
 import subprocess
@@ -66,3 +66,25 @@ def test_its_settings_are_the_settings() -> None:
 def test_its_files_exist() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).is_file(), target
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+ROOMS = ("localization", "training", "export", "streamer")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_architecture_names_every_file(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        if path.name in ("__init__.py", "cli.py"):
+            continue
+        # A folder inside a room is one entry.
+        inner = path.relative_to(ROOT / room).parts[0]
+        named = path.name if inner == path.name or inner == "networks" else f"{inner}/"
+        assert f"`{named}`" in ARCHITECTURE or f"/{named}`" in ARCHITECTURE, path.relative_to(ROOT)
+
+
+def test_the_architecture_names_no_file_that_is_gone() -> None:
+    existing = {path.name for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    existing |= {path.name for path in (ROOT / "tests").glob("*.py")} | {"seekcam.py"}
+    named = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", ARCHITECTURE)}
+    assert named <= existing
