@@ -259,25 +259,11 @@ class Hub:
         """What `GET /api/streams` answers."""
         return [
             {
-                "id": s.id,
-                "source": s.kind,
-                "name": s.name,
-                "state": s.state,
-                "detail": s.detail,
-                "viewers": sum(v.stream is s for v in self.viewers.values()),
-                "settings": s.settings_json(),
-                "width": s.width,
-                "height": s.height,
-                "fps": round(s.fps(), 1),
-                "frames": {
-                    "received": s.counters.received,
-                    "decoded": s.counters.received,
-                    "processed": s.counters.processed,
-                    "dropped": s.dropped,
-                },
-                "recording": self._recorders.id_of(s),
+                **stream.summary(),
+                "viewers": sum(viewer.stream is stream for viewer in self.viewers.values()),
+                "recording": self._recorders.id_of(stream),
             }
-            for s in self.streams.values()
+            for stream in self.streams.values()
         ]
 
     async def _open_source(self, spec: SourceSpec) -> None:

@@ -166,7 +166,7 @@ SCHEMAS: dict[str, Schema] = {
             "width": WHOLE,
             "height": WHOLE,
             "fps": NUMBER,
-            "frames": exactly({"received": WHOLE, "decoded": WHOLE, "processed": WHOLE, "dropped": WHOLE}),
+            "frames": exactly({"received": WHOLE, "processed": WHOLE, "dropped": WHOLE}),
             "recording": optional(TEXT),
         }
     ),

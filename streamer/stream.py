@@ -149,14 +149,25 @@ class Stream:
         self._subscribers.clear()
         self._on_error.clear()
 
-    def settings_json(self) -> dict[str, Any]:
-        """The analysis in force, with the names of `Settings.changed`."""
+    def summary(self) -> dict[str, Any]:
+        """The stream as JSON: what it is, what is done with its frames, and how many there were."""
         flat = Settings(self.settings).to_json()
-        return {f.name: flat[f.name] for f in fields(AnalysisSettings)} | {"model": self.model}
-
-    def fps(self) -> float:
-        """Localized frames per second, over the last second."""
-        return self.window.rate()
+        return {
+            "id": self.id,
+            "source": self.kind,
+            "name": self.name,
+            "state": self.state,
+            "detail": self.detail,
+            "settings": {f.name: flat[f.name] for f in fields(AnalysisSettings)} | {"model": self.model},
+            "width": self.width,
+            "height": self.height,
+            "fps": round(self.window.rate(), 1),
+            "frames": {
+                "received": self.counters.received,
+                "processed": self.counters.processed,
+                "dropped": self.dropped,
+            },
+        }
 
     def _take_handover(self) -> None:
         with self._handover_lock:
