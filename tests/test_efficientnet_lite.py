@@ -21,7 +21,7 @@ def pretrained() -> EfficientNetLite0:
 def normalised(photograph: NDArray[np.uint8], network: EfficientNetLite0, side: int = 224) -> Tensor:
     """A whole photograph, squashed to the side, as (1, 3, S, S)."""
     pixels = cv2.resize(photograph, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    image = (pixels - np.float32(network.mean)) / np.float32(network.std)
+    image = (pixels - np.array(network.mean, np.float32)) / np.array(network.std, np.float32)
     return torch.from_numpy(image).permute(2, 0, 1)[None]
 
 

@@ -82,6 +82,7 @@ def test_listing_and_showing_import_no_torch(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no SIGTERM")
 def test_a_build_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     # The real verb, stopped where it has written its temporary file and not yet moved it.

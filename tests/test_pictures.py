@@ -239,3 +239,8 @@ def test_what_webp_cannot_hold_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         save_picture(np.zeros((2, 17_000, 3), np.uint8), tmp_path / "wide.webp")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_png_cut_right_after_its_header_is_still_too_large() -> None:
+    with pytest.raises(TooLargeError, match="40000 x 40000"):
+        decode_picture(png_header(40_000, 40_000)[:33], LIMIT)  # the signature and the header chunk

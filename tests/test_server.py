@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -133,7 +134,8 @@ async def test_a_file_without_a_card_is_one_sentence(tmp_path: Path) -> None:
 
 
 async def test_it_serves_over_tls(default_model_path: Path, tmp_path: Path) -> None:
-    cert, key, trusting = self_signed(tmp_path)
+    cert, key = self_signed(tmp_path, "127.0.0.1")
+    trusting = ssl.create_default_context(cafile=str(cert))
     seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     config = config_for(default_model_path, tmp_path, port=0, tls_cert=cert, tls_key=key, token="open-sesame")
     running = asyncio.create_task(serve(config, lambda hub, port: seen.set_result(port)))

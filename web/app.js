@@ -52,37 +52,44 @@ const live = new LivePage({
 });
 
 const startButton = byId("start", HTMLButtonElement);
+const welcomeButton = byId("welcome-start", HTMLButtonElement);
 const recordButton = byId("record", HTMLButtonElement);
 const snapshotButton = byId("snapshot", HTMLButtonElement);
 const modelSelect = byId("model", HTMLSelectElement);
 
-/** @type {Config | null} null while the server has not answered */
+/** @type {Config | null} null until the server has told about itself and its models */
 let config = null;
+/** @type {number | undefined} */
+let bootAgain;
 
 async function boot() {
   status("Connecting", "busy");
   try {
-    config = await api.config();
-    live.iceServers = config.ice_servers;
-    byId("recordings-group", HTMLElement).hidden = !config.recordings;
-    await models.load(config.default_model);
-    drawModels();
-    await Promise.all([sources.refreshCameras(), sources.refreshStreams(), config.recordings && recordings.refresh()]);
-    stage.clearFailure();
-    status("Ready", "idle");
-    picture.refresh();
+    const answer = await api.config();
+    await models.load(answer.default_model);
+    config = answer;
   } catch (error) {
-    config = null;
     const failure = explain(error);
     status("No server", "bad");
     stage.showFailure(failure, null);
-    if (failure.retry === "time") setTimeout(() => config === null && boot(), BOOT_RETRY_MS);
+    if (failure.retry === "time") bootAgain = setTimeout(boot, BOOT_RETRY_MS);
+    return;
   }
+  live.iceServers = config.ice_servers;
+  byId("recordings-group", HTMLElement).hidden = !config.recordings;
+  drawModels();
+  stage.clearFailure();
+  status("Ready", "idle");
+  picture.refresh();
   allowButtons();
+  void sources.refreshCameras();
+  void sources.refreshStreams();
+  if (config.recordings) void recordings.refresh();
 }
 
 function retry() {
   stage.clearFailure();
+  clearTimeout(bootAgain);
   if (config === null) void boot();
   else live.tryNow();
 }
@@ -184,7 +191,7 @@ async function toggleRecording() {
 }
 
 function allowButtons() {
-  startButton.disabled = config === null;
+  startButton.disabled = welcomeButton.disabled = config === null;
   snapshotButton.disabled = !picture.open && !(live.live && stage.view);
   recordButton.disabled = !live.live || live.state === null || !config?.recordings;
   recordButton.title = config?.recordings === false ? "This server runs without recordings" : "Record (R)";
@@ -201,7 +208,7 @@ const fullscreen = () => void stage.toggleFullscreen();
 const flag = (/** @type {"boxes" | "labels" | "mirror"} */ name) => settings.change({ [name]: !settings.values[name] });
 
 startButton.onclick = startOrStop;
-byId("welcome-start", HTMLButtonElement).onclick = start;
+welcomeButton.onclick = start;
 snapshotButton.onclick = snapshot;
 recordButton.onclick = toggleRecording;
 byId("fullscreen", HTMLButtonElement).onclick = fullscreen;

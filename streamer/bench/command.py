@@ -61,7 +61,7 @@ def bench_stages(options: BenchOptions, console: Console) -> None:
             status.update(f"Measuring batch {batch} for {options.seconds:g} s")
             results.append(measure_stages(model, clip, batch, options.seconds, AnalysisSettings()))
     report.print_stages(console, setup, results)
-    _print_provider(console, setup)
+    report.print_machine(console, setup)
     if options.json:
         report.write_json(options.json, setup, stages=results)
     if options.plot:
@@ -88,7 +88,7 @@ def bench_end_to_end(options: BenchOptions, console: Console) -> None:
     with console.status(f"Sending {options.fps:g} frames a second for {options.seconds:g} s"):
         results, cpu = asyncio.run(measure())
     report.print_end_to_end(console, setup, options.fps, results, cpu)
-    _print_provider(console, setup)
+    report.print_machine(console, setup)
     if options.json:
         report.write_json(options.json, setup, end_to_end=results, fps_in=options.fps, server_cpu_percent=cpu)
     if options.plot:
@@ -98,7 +98,3 @@ def bench_end_to_end(options: BenchOptions, console: Console) -> None:
 def _clip(options: BenchOptions) -> clips.MovingPhotograph:
     picture = clips.photograph(options.picture) if options.picture else None
     return clips.MovingPhotograph(options.width, options.height, picture)
-
-
-def _print_provider(console: Console, setup: report.Setup) -> None:
-    console.print(f"provider: {setup.provider} ({setup.provider_reason})")

@@ -1,11 +1,11 @@
 """What was measured, as a table for the person, one JSON object, and a plot."""
 
 import json
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ class Setup:
     width: int
     height: int
     slow_ms: float = 0.0  # milliseconds added to each frame's inference
-    cores: int = cpu_count() or 1
+    load: float | None = None  # processes that wanted to run, over the minute before; None on Windows
+    cores: int = os.cpu_count() or 1
     machine: str = platform.machine()
     system: str = platform.system()
     python: str = platform.python_version()
@@ -45,8 +46,31 @@ def setup_of(model: LocalizationModel, width: int, height: int, slow_ms: float =
     """The setup of a loaded model."""
     card = model.card
     return Setup(
-        card.name, card.precision, card.input_size, model.provider, model.provider_reason, width, height, slow_ms
+        model=card.name,
+        precision=card.precision,
+        input_size=card.input_size,
+        provider=model.provider,
+        provider_reason=model.provider_reason,
+        width=width,
+        height=height,
+        slow_ms=slow_ms,
+        load=machine_load(),
     )
+
+
+def machine_load() -> float | None:
+    """The system's load average over the last minute; None where there is no such thing."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def print_machine(console: Console, setup: Setup) -> None:
+    """What ran the model and why, and whether something else ran too."""
+    console.print(f"provider: {setup.provider} ({setup.provider_reason})")
+    if setup.load is not None and setup.load > setup.cores / 2:
+        console.print(
+            f"This machine was busy before the measurement (load {setup.load:g} on {setup.cores} cores), so the numbers "
+            "are worse than it can do."
+        )
 
 
 def print_stages(console: Console, setup: Setup, results: Sequence[StageResult]) -> None:

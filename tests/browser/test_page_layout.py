@@ -93,7 +93,7 @@ def test_phone(visitor: Visitor, server: Server) -> None:
           .map(control => [control.id, control.getBoundingClientRect()])
           .filter(([, box]) => box.width > 0 && (box.width < 36 || box.height < 36)).map(([id]) => id)"""
     )
-    assert small == ["reset"]  # a line of text, with room around it
+    assert small == []
     page.get_by_role("button", name="Front or back camera").click()
     expect(page.locator("#source")).to_have_value("camera:environment")
     expect(page.locator("#status-text")).to_have_text("Live")
@@ -161,7 +161,7 @@ def test_keys(visitor: Visitor, server: Server) -> None:
     expect(page.locator(".chip")).to_have_count(0)
     page.keyboard.press("/")
     page.keyboard.type("mb")  # letters in a field are letters
-    expect(page.get_by_role("option").first).to_be_visible()
+    expect(page.locator("#class-list [role=option]").first).to_be_visible()
     expect(page.locator("#mirror")).to_be_checked()
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
