@@ -70,7 +70,9 @@ class ModelCard:
                 f"The card in {file} has schema {found} and this seekcam reads {SCHEMA}: export the model again."
             )
         known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key in known}
+        values: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key in known
+        }
         try:
             return cls(**values)
         except TypeError as error:

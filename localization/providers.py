@@ -17,6 +17,10 @@ from localization.errors import UserError
 
 PROVIDERS = ("auto", "tensorrt", "cuda", "cpu")
 _ORT_NAMES = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+_CUDA_OPTIONS = {
+    "cudnn_conv_algo_search": "HEURISTIC",  # the default, exhaustive search, costs seconds for every new batch size
+    "use_tf32": 0,  # ten bits of mantissa would move boxes away from the CPU's
+}
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _TENSORRT = "nvinfer_10.dll" if sys.platform == "win32" else "libnvinfer.so.10"
 
@@ -51,10 +55,9 @@ class ProviderChoice:
             }
             for bound, batch in (("min", 1), ("opt", 1), ("max", MAX_BATCH)):
                 options[f"trt_profile_{bound}_shapes"] = f"frames:{batch}x{shape}"
-            return [(_ORT_NAMES["tensorrt"], options), (_ORT_NAMES["cuda"], {})]
+            return [(_ORT_NAMES["tensorrt"], options), (_ORT_NAMES["cuda"], _CUDA_OPTIONS)]
         if self.name == "cuda":
-            # The default, exhaustive search, costs seconds at the first run of every batch size.
-            return [(_ORT_NAMES["cuda"], {"cudnn_conv_algo_search": "HEURISTIC"})]
+            return [(_ORT_NAMES["cuda"], _CUDA_OPTIONS)]
         return [(_ORT_NAMES["cpu"], {})]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import time
 from typing import Any
 
@@ -181,6 +182,8 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
     @peer.on("connectionstatechange")
     async def on_state() -> None:
         if peer.connectionState in ("failed", "closed"):
+            for task in tasks:
+                task.cancel()  # a track whose connection never came about does not end by itself
             await hub.close_stream(stream, "The camera of this stream has left.")
 
 
@@ -209,6 +212,7 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         OfferError: not an SDP, or an offer without the media that the route needs.
         CodecError: no codec in common.
     """
+    _check_bundle(offer.sdp)
     try:
         await peer.setRemoteDescription(offer)
         video = [t for t in peer.getTransceivers() if t.kind == "video"]
@@ -227,6 +231,7 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         InvalidAccessError,
         InvalidStateError,
         InternalError,
+        RuntimeError,  # a StopIteration inside a coroutine
         KeyError,
         IndexError,
         AttributeError,
@@ -240,6 +245,16 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise OfferError("No network candidates within 10 s: check --ice-server and --ice-address.") from error
     sdp = rtc.asking_for_quality(peer.localDescription.sdp)
     return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
+
+
+def _check_bundle(sdp: str) -> None:
+    # aiortc fails at these halfway, and the connection cannot even be closed in order afterwards.
+    sections = re.split(r"^(?=m=)", sdp, flags=re.MULTILINE)
+    known = [s for s in sections if s.startswith(("m=audio ", "m=video ", "m=application "))]
+    names = {name for section in known for name in re.findall(r"^a=mid:(\S+)", section, re.MULTILINE)[-1:]}
+    for bundle in re.findall(r"^a=group:BUNDLE(.*)", sdp, re.MULTILINE):
+        if not names.issuperset(bundle.split()):
+            raise OfferError("The offer bundles a section that it does not have.")
 
 
 def _prefer_codec(codec: str, transceivers: list[Any]) -> None:

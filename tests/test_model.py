@@ -16,7 +16,7 @@ def model(default_model_path: Path) -> LocalizationModel:
     return LocalizationModel(default_model_path, "cpu")
 
 
-def black(model: LocalizationModel, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def black(model: LocalizationModel, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     size = model.card.input_size
     return (
         np.zeros((batch, size, size, 3), np.uint8),

@@ -37,7 +37,7 @@ NOT_SURE = Prediction("m", "cam", (RankedClass(0, "cat", 0.05),))
 
 
 def cat(width: int = 320, height: int = 240) -> Pixels:
-    photograph = np.asarray(skimage.data.chelsea(), np.uint8)  # type: ignore[no-untyped-call]
+    photograph = np.asarray(skimage.data.chelsea(), np.uint8)
     return cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 

@@ -58,7 +58,7 @@ def test_lossless_kinds_come_back_exactly(kind: str, options: dict[str, object])
 
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 95}), ("WEBP", {"quality": 95}), ("GIF", {})])
 def test_lossy_kinds_come_back_closely(kind: str, options: dict[str, object]) -> None:
-    cat = skimage.data.chelsea()[:128, :200]  # type: ignore[no-untyped-call]
+    cat = skimage.data.chelsea()[:128, :200]
     decoded = decode_picture(file_of(Image.fromarray(cat), kind, **options), LIMIT)
     assert np.abs(decoded.astype(int) - cat).mean() < 6
 
@@ -151,7 +151,7 @@ def test_exactly_the_limit_is_taken() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_truncated_picture_is_refused(kind: str, share: float) -> None:
-    cat = skimage.data.chelsea()[:64, :64]  # type: ignore[no-untyped-call]
+    cat = skimage.data.chelsea()[:64, :64]
     data = file_of(Image.fromarray(cat), kind)
     with pytest.raises(PictureError, match=r"damaged or cut short|not a picture we can read"):
         decode_picture(data[: int(len(data) * share)], LIMIT)

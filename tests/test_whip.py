@@ -252,6 +252,8 @@ OFFERS: dict[str, Callable[[str], str]] = {
     "cut": lambda sdp: sdp[:200],
     "large": lambda _: "v=0\r\n" + "a=x\r\n" * 30_000,
     "foreign codec": only_codec,
+    "foreign bundle": lambda sdp: sdp.replace("a=group:BUNDLE 0", "a=group:BUNDLE 7"),
+    "foreign payload": lambda sdp: sdp.replace("a=fmtp:", "a=fmtp:1", 1),
     "without video": lambda sdp: sdp[: sdp.index("m=video")],
 }
 
@@ -261,6 +263,8 @@ REFUSALS: tuple[tuple[str, list[str], str, int, str], ...] = (
     ("/whip/cat", ["sendonly"], "empty", 400, "bad-offer"),
     ("/whip/cat", ["sendonly"], "cut", 400, "bad-offer"),
     ("/whip/cat", ["sendonly"], "large", 413, "too-large"),
+    ("/whip/cat", ["sendonly"], "foreign bundle", 400, "bad-offer"),
+    ("/whip/cat", ["sendonly"], "foreign payload", 400, "bad-offer"),
     ("/whip/cat", ["sendonly"], "without video", 400, "bad-offer"),
     ("/whip/cat", ["recvonly"], "whole", 400, "bad-offer"),
     ("/whip/cat", ["sendonly", "sendonly"], "whole", 406, "too-many-tracks"),

@@ -65,7 +65,8 @@ export class Api {
    */
   openSession(offer, signal) {
     const body = JSON.stringify({ ...offer, type: "offer" });
-    return this.#json("/api/sessions", { method: "POST", headers: { "Content-Type": "application/json" }, body, signal });
+    const headers = { "Content-Type": "application/json" };
+    return this.#json("/api/sessions", { method: "POST", headers, body, signal });
   }
 
   /** @param {string} id Ends a session, also while the page is closing. */

@@ -25,6 +25,7 @@ import { askToken } from "./view/token_dialog.js";
 import { installUploads } from "./view/uploads.js";
 
 const BOOT_RETRY_MS = 5000;
+const OPACITY_STEP = 0.1;
 
 const api = new Api(askToken);
 const settings = new SettingsStore();
@@ -204,6 +205,8 @@ function showTheme(name = theme()) {
   button.title = `${label} (D)`;
 }
 
+const mapRank = (/** @type {number} */ rank) => chooseOnly(ranking.at(rank - 1));
+const otherMap = () => settings.change({ map: settings.values.map === "spread" ? "plain" : "spread" });
 const fullscreen = () => void stage.toggleFullscreen();
 const flag = (/** @type {"boxes" | "labels" | "mirror"} */ name) => settings.change({ [name]: !settings.values[name] });
 
@@ -222,12 +225,13 @@ installShortcuts([
   { keys: ["f"], label: "F", does: "Full screen", act: fullscreen },
   { keys: ["u"], label: "U", does: "Upload a picture", act: () => byId("upload", HTMLButtonElement).click() },
   { keys: ["/"], label: "/", does: "Search a class", act: () => search.focus() },
-  { keys: ["1", "2", "3", "4", "5"], label: "1 – 5", does: "Map the first to fifth guess", act: (key) => chooseOnly(ranking.at(Number(key) - 1)) },
+  { keys: [..."12345"], label: "1 – 5", does: "Map the first to fifth guess", act: (key) => mapRank(Number(key)) },
   { keys: ["0"], label: "0", does: "Follow the top prediction", act: () => settings.change({ classes: "top" }) },
-  { keys: ["p"], label: "P", does: "Spread or plain map", act: () => settings.change({ map: settings.values.map === "spread" ? "plain" : "spread" }) },
+  { keys: ["p"], label: "P", does: "Spread or plain map", act: otherMap },
   { keys: ["n"], label: "N", does: "Next method", act: () => controls.nextMethod() },
   { keys: ["c"], label: "C", does: "Next colour map", act: () => controls.nextColormap() },
-  { keys: ["[", "]"], label: "[ ]", does: "Less, more opacity", act: (key) => controls.stepOpacity(key === "[" ? -0.1 : 0.1) },
+  { keys: ["["], label: "[", does: "Less of the map", act: () => controls.stepOpacity(-OPACITY_STEP) },
+  { keys: ["]"], label: "]", does: "More of the map", act: () => controls.stepOpacity(OPACITY_STEP) },
   { keys: ["b"], label: "B", does: "Boxes", act: () => flag("boxes") },
   { keys: ["l"], label: "L", does: "Labels", act: () => flag("labels") },
   { keys: ["m"], label: "M", does: "Mirror", act: () => flag("mirror") },

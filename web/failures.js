@@ -33,7 +33,7 @@ const CAMERA = {
   NotFoundError: {
     code: "no-camera",
     title: "No camera found",
-    detail: "Plug one in and it starts by itself. You can also upload a picture or watch one of the server’s streams.",
+    detail: "Plug one in and it starts by itself. Or upload a picture, or watch one of the server’s streams.",
     retry: "device",
   },
   NotReadableError: {
@@ -55,7 +55,7 @@ export const INSECURE = {
   code: "insecure",
   title: "Browsers give cameras to secure pages only",
   detail:
-    "Open this page through https:// or as http://localhost. On the server, --tls-cert and --tls-key switch https on. " +
+    "Open this page through https:// or as http://localhost; --tls-cert and --tls-key switch https on. " +
     "Pictures and the server’s streams work here as they are.",
   retry: "person",
 };
@@ -99,7 +99,8 @@ export function cameraError(error) {
  * @returns {Failure}
  */
 export function lost(detail) {
-  return { code: "server-gone", title: "The connection to the server is lost", detail, retry: "time" };
+  const advice = `${detail} The page connects again by itself.`;
+  return { code: "connection-lost", title: "The connection to the server is lost", detail: advice, retry: "time" };
 }
 
 /**
@@ -118,7 +119,8 @@ export function explain(error) {
   }
   if (error instanceof ApiError) return explainAnswer(error);
   const said = error instanceof Error ? error.message : String(error);
-  return { code: "unexpected", title: "Something went wrong in the page", detail: `${said} Reload it.`, retry: "person" };
+  const detail = `Reload the page and try again (${said}).`;
+  return { code: "unexpected", title: "Something went wrong in the page", detail, retry: "person" };
 }
 
 /**

@@ -103,11 +103,19 @@ export class Models {
 }
 
 /**
+ * @param {readonly string[]} names
+ * @param {string} wanted in any case
+ */
+function find(names, wanted) {
+  return names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
+}
+
+/**
  * @param {Card} card
  * @param {ClassRef} reference
  * @returns {number | null}
  */
 export function indexOf(card, reference) {
-  const index = typeof reference === "number" ? reference : card.classes.findIndex((name) => name.toLowerCase() === reference.toLowerCase());
+  const index = typeof reference === "number" ? reference : find(card.classes, reference);
   return index >= 0 && index < card.classes.length ? index : null;
 }

@@ -21,7 +21,8 @@ import { status } from "./view/status.js";
 export function refusal(file, limits) {
   const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   if (limits && file.size > limits.body_bytes) {
-    return `“${file.name}” has ${megabytes(file.size)} and the server takes ${megabytes(limits.body_bytes)}: make it smaller.`;
+    const most = megabytes(limits.body_bytes);
+    return `“${file.name}” has ${megabytes(file.size)} and the server takes ${most}: make it smaller.`;
   }
   if (file.type !== "" && !file.type.startsWith("image/")) {
     return `“${file.name}” is not a picture: choose a JPEG, PNG or WebP.`;
@@ -34,7 +35,11 @@ export class PicturePage {
   /** @type {Picture | null} */
   #picture = null;
 
-  /** @param {{ api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, changed: () => void }} parts */
+  /**
+   * @param {{
+   *   api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, changed: () => void
+   * }} parts
+   */
   constructor(parts) {
     this.#parts = parts;
   }

@@ -68,8 +68,8 @@ def print_machine(console: Console, setup: Setup) -> None:
     console.print(f"provider: {setup.provider} ({setup.provider_reason})")
     if setup.load is not None and setup.load > setup.cores / 2:
         console.print(
-            f"This machine was busy before the measurement (load {setup.load:g} on {setup.cores} cores), so the numbers "
-            "are worse than it can do."
+            f"This machine was busy before the measurement (load {setup.load:g} on {setup.cores} cores), so the "
+            "numbers are worse than it can do."
         )
 
 

@@ -34,13 +34,13 @@ expect.set_options(timeout=15_000)
 
 @pytest.fixture(scope="session")
 def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Skimage's cat, 640x480, panning, at 10 frames a second, as YUV4MPEG2: Chromium's fake camera plays that."""
+    """Skimage's cat, 640x480, panning, at 8 frames a second, as YUV4MPEG2: Chromium's fake camera plays that."""
     cat = cv2.resize(chelsea()[..., ::-1], (752, 500), interpolation=cv2.INTER_CUBIC)
-    steps = 56 + 50 * np.sin(2 * np.pi * np.arange(24) / 24)
+    steps = 56 + 50 * np.sin(2 * np.pi * np.arange(20) / 20)
     crops = (np.ascontiguousarray(cat[10:490, int(x) : int(x) + 640]) for x in steps)
     frames = (b"FRAME\n" + cv2.cvtColor(crop, cv2.COLOR_BGR2YUV_I420).tobytes() for crop in crops)
     file = tmp_path_factory.mktemp("camera") / "cat.y4m"
-    file.write_bytes(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
+    file.write_bytes(b"YUV4MPEG2 W640 H480 F8:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
     return file
 
 
@@ -101,7 +101,7 @@ def chromium() -> str:
     """The path of a Chromium."""
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if found is None:
-        pytest.fail("The browser tests need Chromium: `apt-get install chromium`, or Chrome on the PATH.", pytrace=False)
+        pytest.fail("The browser tests need Chromium: run `apt-get install chromium` and try again.", pytrace=False)
     return found
 
 

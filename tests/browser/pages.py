@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from aiohttp import web
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from streamer.config import ServerConfig
 from streamer.server import create_app
@@ -87,11 +87,15 @@ class Visitor:
         context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: "Content Security" in message.text and self.errors.append(message.text))
+        page.on("console", self._note_violation)
         if script:
             page.add_init_script(script)
         page.goto(address)
         return page
+
+    def _note_violation(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.errors.append(message.text)
 
     def go_live(self, address: str, **options: Any) -> Page:
         """Open a page, start its camera and wait for annotated video and results."""
@@ -106,6 +110,16 @@ def start(page: Page) -> None:
     expect(page.locator("#status-text")).to_have_text("Live")
     expect(picture(page)).to_be_visible()
     expect(page.locator(".rank").first).to_be_visible()
+
+
+def until(page: Page, expression: str, wanted: object) -> None:
+    """Wait until a JavaScript expression has a value; the page's content policy forbids Playwright's own way."""
+    for _ in range(100):
+        value = page.evaluate(expression)
+        if value == wanted:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{expression} is {value!r} and not {wanted!r}")
 
 
 def picture(page: Page) -> Locator:

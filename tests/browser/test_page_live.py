@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, colourfulness, pixels, start
+from tests.browser.pages import CATS, Server, Visitor, colourfulness, pixels, start, until
 
 pytestmark = pytest.mark.browser
 
@@ -129,7 +129,7 @@ def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, ser
       };"""
     page = visitor.go_live(server.url, script=script)
     page.locator("#resolution").select_option("320x240")
-    page.wait_for_function("peers[0].getSenders()[0].track.getSettings().width === 320")
+    until(page, "peers[0].getSenders()[0].track.getSettings().width", 320)
     expect(page.locator("#figure-size")).to_have_text("320×240")
     expect(page.locator("#status-text")).to_have_text("Live")
     assert page.evaluate("peers.length") == 1

@@ -45,7 +45,6 @@ def test_a_chosen_picture_follows_the_controls(visitor: Visitor, server: Server,
     turbo = pixels(page)
     page.get_by_role("radio", name="Viridis").check()
     expect(page.locator("#busy")).to_be_hidden()
-    page.wait_for_function("!document.getElementById('busy').checkVisibility()")
     page.get_by_role("combobox", name="Mapped class").fill("wall clock")
     page.get_by_role("combobox", name="Mapped class").press("Enter")
     expect(page.locator("#headline")).to_have_text("wall clock")
@@ -81,10 +80,10 @@ def test_a_dropped_and_a_pasted_picture_take_the_place_of_the_camera(
     assert [stream for stream in streams if stream["source"] == "camera" and stream["state"] != "ended"] == []
 
     start(page)  # and back to the camera
-    page.evaluate(
-        "transfer => document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true }))",
-        transfer(page, cat_picture),
+    paste = (
+        "clipboardData => document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }))"
     )
+    page.evaluate(paste, transfer(page, cat_picture))
     expect_cat(page)
 
 
@@ -142,7 +141,7 @@ def test_a_recording_is_made_listed_played_downloaded_and_deleted(
     row.get_by_role("button", name="Play").click()
     player = page.get_by_role("dialog")
     expect(player).to_be_visible()
-    page.wait_for_function("document.getElementById('player-video').videoWidth === 640")
+    expect(page.locator("#player-video")).to_have_js_property("videoWidth", 640)
     page.keyboard.press("Escape")
     expect(player).to_be_hidden()
 

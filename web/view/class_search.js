@@ -105,7 +105,8 @@ export class ClassSearch {
   #row({ index, name, at }, length) {
     const row = this.#option("", "", this.#chosen.includes(index));
     const found = make("mark", {}, at < 0 ? "" : name.slice(at, at + length));
-    row.replaceChildren(make("span", {}, name.slice(0, Math.max(at, 0)), found, at < 0 ? name : name.slice(at + length)));
+    const [before, after] = at < 0 ? ["", name] : [name.slice(0, at), name.slice(at + length)];
+    row.replaceChildren(make("span", {}, before, found, after));
     return row;
   }
 
@@ -115,7 +116,8 @@ export class ClassSearch {
    * @param {boolean} selected
    */
   #option(text, note, selected) {
-    return make("li", { role: "option", "aria-selected": String(selected) }, make("span", {}, text), make("small", {}, note));
+    const attributes = { role: "option", "aria-selected": String(selected) };
+    return make("li", attributes, make("span", {}, text), make("small", {}, note));
   }
 
   /** @param {number} active */

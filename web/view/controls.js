@@ -18,6 +18,8 @@ const METHODS = {
 
 const COLORMAPS = ["turbo", "jet", "viridis", "inferno"];
 
+const FLAGS = /** @type {const} */ (["boxes", "labels", "mirror"]);
+
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 
 /** @typedef {"auto" | "otsu" | "card" | "fixed"} ThresholdKind */
@@ -43,7 +45,7 @@ export class Controls {
     this.#threshold.oninput = () => settings.change({ threshold: this.#threshold.valueAsNumber });
     this.#opacity.oninput = () => settings.change({ opacity: this.#opacity.valueAsNumber });
     this.#minScore.oninput = () => settings.change({ min_score: this.#minScore.valueAsNumber });
-    for (const name of /** @type {const} */ (["boxes", "labels", "mirror"])) {
+    for (const name of FLAGS) {
       const input = byId(name, HTMLInputElement);
       input.onchange = () => settings.change({ [name]: input.checked });
     }
@@ -91,7 +93,7 @@ export class Controls {
     const minScore = values.min_score ?? this.#card?.min_score ?? 0;
     slide(this.#minScore, minScore);
     byId("min-score-value", HTMLOutputElement).textContent = percent.format(minScore);
-    for (const name of /** @type {const} */ (["boxes", "labels", "mirror"])) byId(name, HTMLInputElement).checked = values[name];
+    for (const name of FLAGS) byId(name, HTMLInputElement).checked = values[name];
     byId("mirror-button", HTMLButtonElement).setAttribute("aria-pressed", String(values.mirror));
     this.#showThreshold(values);
   }
@@ -101,7 +103,8 @@ export class Controls {
     const kind = threshold === null ? "auto" : typeof threshold === "number" ? "fixed" : threshold;
     this.#check("threshold-kind", kind);
     const effective = kind === "auto" ? (map === "spread" ? "otsu" : "card") : threshold;
-    const known = typeof effective === "number" ? effective : effective === "card" ? (this.#card?.threshold ?? null) : null;
+    const cards = effective === "card" ? (this.#card?.threshold ?? null) : null;
+    const known = typeof effective === "number" ? effective : cards;
     byId("threshold-value", HTMLOutputElement).textContent =
       known !== null ? known.toFixed(2) : kind === "auto" ? "Otsu’s" : "";
     this.#threshold.classList.toggle("idle", kind !== "fixed");
@@ -110,7 +113,7 @@ export class Controls {
     const hint = byId("threshold-hint", HTMLParagraphElement);
     const unused = box === "two_stage" || box === "none";
     hint.hidden = !unused;
-    hint.textContent = box === "none" ? "No box is drawn, so no threshold is used." : "Two-stage selection finds its own.";
+    hint.textContent = box === "none" ? "Without a box, no threshold is used." : "Two-stage selection finds its own.";
   }
 
   /** @param {string} kind */

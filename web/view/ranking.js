@@ -116,7 +116,8 @@ export class Ranking {
       this.#say("unsure", "Not sure", `No guess reaches ${bar}, so nothing is marked.`);
     } else if (this.#chosen.length > 0) {
       const names = result.shown.map((index) => this.#name(index, result)).join(", ");
-      this.#say("shown", names, result.shown.length > 1 ? "Mapped, as you chose" : `Mapped, as you chose${this.#share(first, result)}`);
+      const share = result.shown.length === 1 ? this.#share(first, result) : "";
+      this.#say("shown", names, `Mapped, as you chose${share}`);
     } else {
       this.#say("shown", this.#name(first, result), `Top prediction${this.#share(first, result)}`);
     }

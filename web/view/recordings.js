@@ -36,7 +36,8 @@ export class Recordings {
   /** @param {Recording} recording */
   #row(recording) {
     const when = new Date(recording.started);
-    const name = Number.isNaN(when.getTime()) ? recording.id : when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const readable = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const name = Number.isNaN(when.getTime()) ? recording.id : readable;
     const state = recording.complete ? "" : " · under way or cut short";
     const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state}`;
     const about = make("div", { class: "about" }, make("p", {}, name), make("p", { title: facts }, facts));
@@ -44,8 +45,10 @@ export class Recordings {
     play.onclick = () => this.#play(recording, name);
     const remove = iconButton("trash", `Delete the recording of ${name}`);
     remove.onclick = () => this.#remove(recording, remove, name);
-    const video = link("download", `Download the recording of ${name}`, this.#api.address(recording.video), `seekcam-${recording.id}.mp4`);
-    const results = link("text", `Download the results of ${name}`, this.#api.address(recording.sidecar), `seekcam-${recording.id}.jsonl`);
+    const file = `seekcam-${recording.id}`;
+    const [picture, lines] = [this.#api.address(recording.video), this.#api.address(recording.sidecar)];
+    const video = link("download", `Download the recording of ${name}`, picture, `${file}.mp4`);
+    const results = link("text", `Download the results of ${name}`, lines, `${file}.jsonl`);
     return make("li", { "data-id": recording.id }, about, play, video, results, remove);
   }
 

@@ -3,6 +3,8 @@
 import { recall, remember } from "../preferences.js";
 import { byId, make } from "./dom.js";
 
+const TEXT_FIELDS = "select, textarea, input:not([type=checkbox], [type=radio], [type=range], [type=file])";
+
 /** @typedef {{ keys: string[], label: string, does: string, act: (key: string) => void }} Shortcut */
 
 /** @param {Shortcut[]} shortcuts */
@@ -47,6 +49,6 @@ function closeByClick(dialog) {
 function isTyping(event) {
   const target = event.target instanceof HTMLElement ? event.target : null;
   if (!target) return false;
-  if (target.matches("input:not([type=checkbox], [type=radio], [type=range], [type=file]), textarea, select")) return true;
+  if (target.matches(TEXT_FIELDS)) return true;
   return event.key === " " && target.matches("button, input, a, video");
 }

@@ -11,6 +11,13 @@ import { byId, make } from "./dom.js";
 const STREAM = "stream:";
 const CAMERA = "camera:";
 const DEFAULT_RESOLUTION = "640x480";
+/** @type {[string, string][]} */
+const FACINGS = [
+  ["user", "Front camera"],
+  ["environment", "Back camera"],
+];
+/** @type {[string, string][]} */
+const DEFAULT = [["", "Default camera"]];
 
 export class Sources {
   #api;
@@ -94,17 +101,19 @@ export class Sources {
     this.#select.value = this.#wanted;
     if (this.#select.selectedIndex < 0) this.#select.selectedIndex = 0; // gone for now: wanted again when it is back
     this.#resolution.hidden = this.target.kind === "watch";
-    byId("welcome-start-text", HTMLSpanElement).textContent = this.target.kind === "watch" ? "Watch the stream" : "Start camera";
+    const start = this.target.kind === "watch" ? "Watch the stream" : "Start camera";
+    byId("welcome-start-text", HTMLSpanElement).textContent = start;
     this.#flip.hidden = this.target.kind === "watch" || (!isPhone() && this.#cameras.length !== 2);
   }
 
   /** @returns {[string, string][]} value and label */
   #cameraOptions() {
     /** @type {[string, string][]} */
-    const named = this.#cameras.filter(({ deviceId }) => deviceId).map(({ deviceId, label }, n) => [deviceId, label || `Camera ${n + 1}`]);
-    /** @type {[string, string][]} */
-    const first = isPhone() ? [["user", "Front camera"], ["environment", "Back camera"]] : [["", "Default camera"]];
-    return [...first, ...named];
+    const options = isPhone() ? [...FACINGS] : [...DEFAULT];
+    for (const [number, { deviceId, label }] of this.#cameras.entries()) {
+      if (deviceId) options.push([deviceId, label || `Camera ${number + 1}`]); // no id before a camera was allowed
+    }
+    return options;
   }
 
   /** @returns {string} the camera that looks the other way */
