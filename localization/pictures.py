@@ -93,7 +93,8 @@ def save_picture(picture: Pixels, path: Path) -> None:
         raise UserError(f"{path} cannot be written as {kind} ({error}): choose .png.") from error
 
 
-def _check_size(width: int, height: int, max_pixels: int, name: str) -> None:
+def _check_size(size: tuple[int, ...], max_pixels: int, name: str) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise TooLargeError(
             f"{name} has {width} x {height} pixels and at most {max_pixels / 1e6:g} million are taken: "
@@ -107,9 +108,9 @@ def _decode(file: BinaryIO, max_pixels: int, name: str) -> Pixels:
         head = file.read(24)
         file.seek(0)
         if head.startswith(_PNG_HEAD) and len(head) == 24:
-            _check_size(*struct.unpack(">II", head[16:]), max_pixels, name)
+            _check_size(struct.unpack(">II", head[16:]), max_pixels, name)
         with Image.open(file, formats=READABLE) as image:
-            _check_size(*image.size, max_pixels, name)
+            _check_size(image.size, max_pixels, name)
             image.load()
             return _upright_rgb(image)
     except Image.DecompressionBombError:

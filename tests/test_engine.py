@@ -19,7 +19,7 @@ from streamer.engine import Job, LocalEngine
 
 @pytest.fixture
 async def engine(default_model_path: Path) -> AsyncIterator[LocalEngine]:
-    opened = LocalEngine({name: default_model_path for name in ("a", "b", "c")}, "cpu")
+    opened = LocalEngine(dict.fromkeys(("a", "b", "c"), default_model_path), "cpu")
     yield opened
     await opened.close()
 

@@ -83,10 +83,8 @@ def _ends(sizes: list[int]) -> list[int]:
 @settings(deadline=None, max_examples=50)
 def test_reordered_packets_give_the_same_frames_in_order(sizes: list[int], seed: int) -> None:
     ordered = packets(sizes)
-    shuffled = ordered[:1] + sorted(
-        ordered[1:],
-        key=lambda p, r=random.Random(seed): ordered.index(p) + r.uniform(0, 4),  # type: ignore[misc]
-    )
+    draw = random.Random(seed)
+    shuffled = ordered[:1] + sorted(ordered[1:], key=lambda packet: ordered.index(packet) + draw.uniform(0, 4))
     early = Collector()
     for packet in shuffled:
         early.add(packet)

@@ -1,4 +1,4 @@
-"""Sessions over a real peer connection: a photograph goes in as a camera, its localization and its picture come back."""
+"""Sessions over a real peer connection: a photograph goes in as a camera, and comes back localized."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -108,13 +108,16 @@ async def test_the_stream_ends_with_its_camera_and_the_watchers_are_told(client:
 
 
 async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None:
-    async with session(client, chelsea(fps=2)) as one:
-        async with session(client, stream=one.stream) as two, session(client, stream=one.stream) as three:
-            await two.until(lambda: two.of_type("state") and three.of_type("state"))
-            async with client.post("/api/sessions", json={"sdp": "v=0", "type": "offer"}) as response:
-                assert response.status == 503
-                assert (await response.json())["error"] == "session-cap"
-                assert int(response.headers["Retry-After"]) > 0
+    async with (
+        session(client, chelsea(fps=2)) as one,
+        session(client, stream=one.stream) as two,
+        session(client, stream=one.stream) as three,
+    ):
+        await two.until(lambda: two.of_type("state") and three.of_type("state"))
+        async with client.post("/api/sessions", json={"sdp": "v=0", "type": "offer"}) as response:
+            assert response.status == 503
+            assert (await response.json())["error"] == "session-cap"
+            assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize(

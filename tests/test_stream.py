@@ -1,4 +1,4 @@
-"""A stream against an engine that answers at once: timestamps, counters, subscribers, and the hand-over between threads."""
+"""A stream against an engine that answers at once: timestamps, counters, subscribers, threads."""
 
 import asyncio
 import threading
