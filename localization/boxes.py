@@ -47,31 +47,21 @@ def otsu(grid: Float32) -> float:
     return float(values[np.argmax(between)])
 
 
-def find_boxes(
-    grid: Float32, maker: BoxMaker, threshold: float, features: Float32 | None = None
-) -> tuple[ScoredRectangle, ...]:
+def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[ScoredRectangle, ...]:
     """The boxes of one class, best first, each with the mean of the map inside it.
 
     Args:
         grid: [h, w] class map in [0, 1]. A constant map, or one with a value that is no number, has no boxes.
         maker: "largest" (one box round the largest component), "components" (a box round each that is no speck, largest
-            first), "two_stage" (one box, at the threshold that the features choose) or "none".
-        threshold: in [0, 1]; cells at or above it are the object. "two_stage" finds its own.
-        features: [K, h', w'] of the same frame, on any grid; needed by "two_stage" only.
-
-    Raises:
-        ValueError: "two_stage" without features.
+            first), "two_stage" (one box round the largest component) or "none".
+        threshold: in [0, 1]; cells at or above it are the object. For "two_stage" it is that of `two_stage_threshold`,
+            a share of the maximum, and cells above it are the object.
     """
     if maker == "none" or not np.isfinite(grid).all() or grid.max() <= grid.min():
         return ()
     heat = cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     if maker == "two_stage":
-        if features is None:
-            raise ValueError('box maker "two_stage" needs the features')
-        tau = two_stage_threshold(grid, features)
-        if tau is None:
-            return ()
-        mask = (heat > tau * heat.max()).view(np.uint8)
+        mask = (heat > threshold * heat.max()).view(np.uint8)
     else:
         mask = (heat >= threshold).view(np.uint8)
         if not mask.any():
@@ -82,7 +72,7 @@ def find_boxes(
     return tuple(_scored(heat, span) for span in _largest_components(mask, limit))
 
 
-def two_stage_threshold(grid: Float32, features: Float32) -> float | None:
+def two_stage_threshold(grid: Float32, features: Float32) -> float:
     """The threshold, as a share of the map's maximum, whose component is bordered by the object's own edge.
 
     At each threshold the border cells of the largest component are compared with every cell by the cosine of their
@@ -95,7 +85,7 @@ def two_stage_threshold(grid: Float32, features: Float32) -> float | None:
         features: [K, h, w].
 
     Returns:
-        The threshold, or None when no component has enough border cells.
+        The threshold; 1, above which there is nothing, when no component has enough border cells.
     """
     channels, height, width = features.shape
     cells = np.nan_to_num(features.reshape(channels, -1).astype(np.float32, copy=False))
@@ -114,7 +104,7 @@ def two_stage_threshold(grid: Float32, features: Float32) -> float | None:
         taus.append(float(tau))
         seeds.append(border.ravel() / np.count_nonzero(border))
     if not taus:
-        return None
+        return 1.0
     variance = np.var(np.stack(seeds).astype(np.float32) @ similarity, axis=1)
     if len(taus) > 1:
         variance[0] = np.inf

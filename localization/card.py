@@ -6,6 +6,7 @@ Written by export, read by everyone else; a file without a card is refused with 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from localization.errors import ModelFileError
@@ -44,6 +45,15 @@ class ModelCard:
     versions: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""  # git revision of the exporter
     schema: int = SCHEMA
+
+    @cached_property
+    def class_lookup(self) -> Mapping[str, int]:
+        """Casefolded names and ids to indices; a name goes before an id, and of equal ones the first counts."""
+        lookup: dict[str, int] = {}
+        for names in (self.classes, self.class_ids):
+            for index, name in enumerate(names):
+                lookup.setdefault(name.casefold(), index)
+        return lookup
 
     def to_json(self) -> str:
         """The document as it stands in the file."""

@@ -48,7 +48,7 @@ class LocalizationModel:
             # The card is wanted before the provider's options, and reading it on the CPU costs some milliseconds.
             self.card = read_card(path)
             self._session = ort.InferenceSession(
-                str(path), options, providers=choice.session_providers(self.card.input_size, cache)
+                str(path), options, providers=choice.session_providers(self.card, cache)
             )
         except _ORT_ERRORS as error:
             raise ModelFileError(f"{path} cannot be loaded as an ONNX model: {_first_line(error)}.") from error
@@ -121,6 +121,7 @@ def read_card(path: Path) -> ModelCard:
 
 _state = ort.capi.onnxruntime_pybind11_state
 _ORT_ERRORS = (
+    _state.EPFail,
     _state.Fail,
     _state.InvalidArgument,
     _state.InvalidGraph,

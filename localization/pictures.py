@@ -131,12 +131,11 @@ def _upright_rgb(image: Image.Image) -> Pixels:
         image = image.copy()
     if image.mode.startswith("I"):
         # Pillow's own conversion would clip 16 bits at 255.
-        return _grey(np.clip(np.asarray(image, dtype=np.int64), 0, 65535) >> 8)
+        values = np.asarray(image)
+        if values.dtype.itemsize > 2:
+            values = np.clip(values, 0, 65535)
+        return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return np.array(image.convert("RGB"))
-
-
-def _grey(values: NDArray[np.int64]) -> Pixels:
-    return np.repeat(values.astype(np.uint8)[..., None], 3, axis=2)

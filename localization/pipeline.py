@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.boxes import find_boxes, otsu
+from localization.boxes import find_boxes, otsu, two_stage_threshold
 from localization.card import ModelCard
 from localization.model import LocalizationModel, RawOutputs
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
@@ -94,16 +94,13 @@ def _interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReque
     logits = cast("NDArray[np.float32]", raw["logits"][index])
     scores = _softmax(logits)
     ranking = np.argsort(-scores, kind="stable")[: analysis.top_k]
-    shown = _shown_classes(scores, logits, request)
     chosen = [int(c) for c in raw["chosen"][index]]
-    maps = tuple(
-        _class_map(card, raw, index, analysis, chosen.index(wanted), wanted) for wanted in shown if wanted in chosen
-    )
-    features = cast("NDArray[np.float32]", raw["features"][index]) if analysis.box == "two_stage" else None
+    shown = _shown_classes(scores, logits, chosen, request)
+    maps = tuple(_class_map(card, raw, index, analysis, chosen.index(wanted), wanted) for wanted in shown)
     boxes = tuple(
         Box(m.index, m.name, score, rectangle)
         for m in maps
-        for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold, features)
+        for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold)
     )
     return Prediction(
         model=card.name,
@@ -115,11 +112,13 @@ def _interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReque
     )
 
 
-def _shown_classes(scores: NDArray[np.float64], logits: NDArray[np.float32], request: FrameRequest) -> tuple[int, ...]:
+def _shown_classes(
+    scores: NDArray[np.float64], logits: NDArray[np.float32], chosen: list[int], request: FrameRequest
+) -> tuple[int, ...]:
     """The classes asked for; else the held top class, or none of them when it is below `min_score`."""
     if request.analysis.classes:
         return request.analysis.classes
-    top = int(np.argmax(scores)) if request.tracker is None else request.tracker.update(logits, request.pts)
+    top = int(np.argmax(scores)) if request.tracker is None else request.tracker.update(logits, request.pts, chosen)
     return (top,) if scores[top] >= request.analysis.min_score else ()
 
 
@@ -139,6 +138,8 @@ def _class_map(
             threshold = card.threshold
         case given:
             threshold = given
+    if analysis.box == "two_stage":
+        threshold = two_stage_threshold(grid, cast("NDArray[np.float32]", raw["features"][index]))
     return ClassMap(wanted, card.classes[wanted], grid, threshold)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import onnxruntime as ort
 
+from localization.card import ModelCard
 from localization.errors import UserError
 
 PROVIDERS = ("auto", "tensorrt", "cuda", "cpu")
@@ -43,10 +44,10 @@ class ProviderChoice:
         """ONNX Runtime's name for it."""
         return _ORT_NAMES[self.name]
 
-    def session_providers(self, card_size: int, cache: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    def session_providers(self, card: ModelCard, cache: Path) -> list[tuple[str, Mapping[str, Any]]]:
         """The explicit provider list for `InferenceSession`; `cache` keeps TensorRT's engines between runs."""
         if self.name == "tensorrt":
-            shape = f"{card_size}x{card_size}x3"
+            shape = f"{card.input_size}x{card.input_size}x3"
             options = {
                 "trt_engine_cache_enable": True,
                 "trt_engine_cache_path": str(cache),
@@ -54,7 +55,9 @@ class ProviderChoice:
                 "trt_timing_cache_path": str(cache),
             }
             for bound, batch in (("min", 1), ("opt", 1), ("max", MAX_BATCH)):
-                options[f"trt_profile_{bound}_shapes"] = f"frames:{batch}x{shape}"
+                # TensorRT wants a range for every input that has a free dimension, or it takes none of them.
+                inputs = (f"frames:{batch}x{shape}", f"classes:{batch}x{card.mapped}", f"method:{batch}")
+                options[f"trt_profile_{bound}_shapes"] = ",".join(inputs)
             return [(_ORT_NAMES["tensorrt"], options), (_ORT_NAMES["cuda"], _CUDA_OPTIONS)]
         if self.name == "cuda":
             return [(_ORT_NAMES["cuda"], _CUDA_OPTIONS)]

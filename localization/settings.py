@@ -21,6 +21,7 @@ MAP_KINDS: tuple[MapKind, ...] = ("spread", "plain")
 BOX_MAKERS: tuple[BoxMaker, ...] = ("largest", "components", "two_stage", "none")
 COLORMAPS = ("turbo", "jet", "viridis", "inferno")
 MAX_TOP_K = 5  # what one graph run maps at most
+MAX_CLASS_NAME = 200  # characters; the longest of ImageNet has some 30
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,10 @@ def class_index(card: ModelCard, wanted: int | str) -> int:
             return index
         raise SettingsError(f"{card.name} has classes 0 to {len(card.classes) - 1}, so there is no class {index}.")
     lowered = wanted.strip().casefold()
-    for names in (card.classes, card.class_ids):
-        for index, name in enumerate(names):
-            if name.casefold() == lowered:
-                return index
-    raise SettingsError(f"{card.name} has no class {reprlib.repr(wanted)}{_hint(lowered, card.classes)}.")
+    known = card.class_lookup.get(lowered)
+    if known is None:
+        raise SettingsError(f"{card.name} has no class {reprlib.repr(wanted)}{_hint(lowered, card.classes)}.")
+    return known
 
 
 def _hint(wanted: str, known: Iterable[str]) -> str:
@@ -212,7 +212,12 @@ def _classes(name: str, value: object) -> tuple[int | str, ...]:
             raise SettingsError(
                 f'{name} must be "top" or a list of class names and indices, not {reprlib.repr(value)}.'
             )
-    return tuple(cast("list[int | str]", items))
+        if isinstance(item, str) and len(item) > MAX_CLASS_NAME:
+            raise SettingsError(f"{name} must be names of at most {MAX_CLASS_NAME} characters, not {len(item)}.")
+    distinct = tuple(dict.fromkeys(cast("list[int | str]", items)))
+    if len(distinct) > MAX_TOP_K:
+        raise SettingsError(f"{name} must be at most {MAX_TOP_K} different classes, not {len(distinct)}.")
+    return distinct
 
 
 def _threshold(name: str, value: object) -> Threshold | None:

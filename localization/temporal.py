@@ -6,7 +6,7 @@ seconds, so that a stream at 5 and one at 60 frames a second behave alike.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,6 @@ class ClassTracker:
         """The class that is shown; None before the first frame."""
         return self._held
 
-    def reset(self) -> None:
-        """Forget the past: the next frame decides alone."""
-        self._average = None
-        self._held = None
-
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on exactly from here, as JSON."""
         average = None if self._average is None else self._average.tolist()
@@ -59,11 +54,12 @@ class ClassTracker:
         self._average = None if average is None else np.array(average, np.float64)
         self._held, self._pts = state["held"], state["pts"]
 
-    def update(self, logits: NDArray[np.float32], pts: float) -> int:
+    def update(self, logits: NDArray[np.float32], pts: float, mapped: Collection[int] | None = None) -> int:
         """Take in one frame and return the class to show.
 
         Args:
             logits: [C]. Another C than before, a new model, starts afresh; values that are no numbers are passed over.
+            mapped: the classes whose maps this frame has; no other is switched to, as it could not be shown yet.
             pts: seconds. Going backwards, or more than a second ahead, starts afresh.
         """
         if not np.isfinite(logits).all():
@@ -78,6 +74,7 @@ class ClassTracker:
             average = old * average + (1 - old) * logits
         self._average, self._pts = average, pts
         leader = int(np.argmax(average))
-        if self._held is None or average[leader] - average[self._held] > self._margin:
+        may_switch = mapped is None or leader in mapped
+        if self._held is None or (may_switch and average[leader] - average[self._held] > self._margin):
             self._held = leader
         return self._held

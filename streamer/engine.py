@@ -79,16 +79,17 @@ class LocalEngine:
     @property
     def max_batch(self) -> int:
         """The largest batch worth submitting on this device."""
-        return min((MAX_BATCH[model.provider] for model in self._models.values()), default=1)
+        return min((MAX_BATCH[model.provider] for model in self.loaded().values()), default=1)
 
     def loaded(self) -> dict[str, LocalizationModel]:
         """The models in memory, by name."""
-        return dict(self._models)
+        with self._lock:
+            return dict(self._models)
 
     async def card(self, model: str) -> ModelCard:
         """The card of a model; read from the file when the model is not loaded."""
-        if model in self._models:
-            return self._models[model].card
+        if (loaded := self.loaded().get(model)) is not None:
+            return loaded.card
         if model not in self._cards:
             loop = asyncio.get_running_loop()
             self._cards[model] = await loop.run_in_executor(self._loading, read_card, self._files[model])
@@ -101,7 +102,9 @@ class LocalEngine:
 
     async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
         """Localize in a batch of jobs of one model, on the inference thread."""
-        model = self._models.get(batch[0].model) or await self.load(batch[0].model)
+        name = batch[0].model
+        # Loaded when its settings were accepted; again only if more than `MAX_LOADED` models are in use at once.
+        model = self.loaded().get(name) or await self.load(name)
         return await asyncio.get_running_loop().run_in_executor(self._inference, self._run, model, batch)
 
     async def close(self) -> None:
@@ -112,7 +115,7 @@ class LocalEngine:
             await loop.run_in_executor(None, executor.shutdown)
 
     def _load(self, name: str) -> LocalizationModel:
-        if (model := self._models.get(name)) is not None:
+        if (model := self.loaded().get(name)) is not None:
             return model
         model = LocalizationModel(self._files[name], self._provider)
         model.warm_up()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,10 @@ class Hub:
         self.recordings = RecordingStore(config.recordings, config.min_free_space)
         self.streams: dict[str, Stream] = {}
         self.viewers: dict[str, Viewer] = {}
-        self.peers = 0  # open peer connections, those that only send included
+        self.peers: set[RTCPeerConnection] = set()  # every one that is not closed, those that only send included
         self.default_model = config.model
         self.ready = False
+        self._closing = False
         self._files: dict[str, Path] = {}
         self._readers: dict[str, SourceReader] = {}
         self._painting = ThreadPoolExecutor(PAINT_THREADS, thread_name_prefix="paint")
@@ -92,7 +93,9 @@ class Hub:
         if self.config.ice_ports:
             rtc.limit_udp_ports(loop, *self.config.ice_ports)
         await self.engine.load(self.default_model)
-        self._tasks.append(asyncio.create_task(self.scheduler.run()))
+        scheduling = asyncio.create_task(self.scheduler.run())
+        scheduling.add_done_callback(self._scheduler_ended)
+        self._tasks.append(scheduling)
         for spec in self.config.source:
             await self._open_source(spec)
         self.ready = True
@@ -100,10 +103,13 @@ class Hub:
     async def close(self) -> None:
         """Finish the recordings, say goodbye to the viewers and stop every thread."""
         self.ready = False
+        self._closing = True
         loop = asyncio.get_running_loop()
         await self._recorders.close()
-        await asyncio.gather(*(viewer.close("The server is stopping.") for viewer in list(self.viewers.values())))
-        for reader in self._readers.values():
+        goodbyes = [viewer.close("The server is stopping.") for viewer in list(self.viewers.values())]
+        await _all_of(goodbyes)
+        await _all_of([rtc.close_within(peer) for peer in list(self.peers)])  # publishers, and those still negotiating
+        for reader in list(self._readers.values()):
             await loop.run_in_executor(None, reader.stop)
         for stream in list(self.streams.values()):
             stream.close()
@@ -111,7 +117,12 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.engine.close()
-        self._painting.shutdown(wait=False)
+        await loop.run_in_executor(None, self._painting.shutdown)
+
+    def _scheduler_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.ready = False  # /readyz tells whoever watches over this server
+            logger.critical("The scheduler has ended.", exc_info=task.exception())
 
     # Models
 
@@ -137,9 +148,15 @@ class Hub:
         return await self.engine.card(name)
 
     async def resolve(self, settings: AnalysisSettings) -> tuple[str, Analysis]:
-        """The model's name and the settings checked against its card."""
+        """The model's name and the settings checked against its card; the model is loaded by then.
+
+        Raises:
+            UserError: no such model, one that does not load, or settings that it cannot serve.
+        """
         name = settings.model or self.default_model
-        return name, resolve(settings, await self.card(name))
+        analysis = resolve(settings, await self.card(name))
+        await self.engine.load(name)  # here, where one person waits, and not before a frame, where all streams would
+        return name, analysis
 
     async def localize(self, rgb: NDArray[np.uint8], settings: AnalysisSettings) -> Prediction:
         """Localize in one RGB picture [H, W, 3], taking turns with the streams.
@@ -172,7 +189,7 @@ class Hub:
         Raises:
             SessionCapError: no room.
         """
-        if self.peers >= self.config.max_sessions:
+        if len(self.peers) >= self.config.max_sessions:
             raise SessionCapError(
                 f"All {self.config.max_sessions} sessions of this server are taken: try again when somebody has left."
             )
@@ -212,7 +229,7 @@ class Hub:
         if self._recorders.id_of(stream) is not None:
             await self._recorders.stop(stream)
         stream.close()
-        await asyncio.gather(*(v.close(detail) for v in list(self.viewers.values()) if v.stream is stream))
+        await _all_of([v.close(detail) for v in list(self.viewers.values()) if v.stream is stream])
         self.telemetry.streams.set(len(self.streams))
 
     def add_viewer(self, stream: Stream, peer: RTCPeerConnection, paint: PaintSettings) -> Viewer:
@@ -279,9 +296,17 @@ class Hub:
         self.telemetry.decoded_sources.set(len(self._readers))
 
     def _source_state(self, stream: Stream, state: str, detail: str) -> None:
-        if stream.state != "ended":
-            stream.state, stream.detail = state, detail
-            logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
+        if stream.closed or self._closing:
+            return
+        stream.state, stream.detail = state, detail
+        logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
+        if state in ("ended", "failed"):
+            self._readers.pop(stream.id, None)
+            self.telemetry.decoded_sources.set(len(self._readers))
+            closing = asyncio.create_task(self.close_stream(stream, detail or "This source has come to its end."))
+            self._tasks.append(closing)
+        else:
+            self._announce(stream)
 
     # Recordings
 
@@ -314,6 +339,13 @@ class Hub:
             if viewer.stream is stream:
                 viewer.send_error(error)
         self._announce(stream)
+
+
+async def _all_of(endings: Sequence[Awaitable[None]]) -> None:
+    """Await all of them; one that fails is logged and keeps no other from ending."""
+    for outcome in await asyncio.gather(*endings, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            logger.error("Something did not close in order.", exc_info=outcome)
 
 
 HUB = web.AppKey("hub", Hub)

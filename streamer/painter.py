@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import av
 
+from localization.errors import UserError
 from localization.prediction import Prediction
 from localization.settings import PaintSettings
 from streamer.frames import paint_frame
@@ -27,14 +28,21 @@ class Painter:
     Args:
         paint: asked anew for every frame, so that a change shows on the next one.
         on_painted: called on the event loop with a frame of the caller's own.
+        failed: called instead when a frame could not be painted.
     """
 
     def __init__(
-        self, executor: Executor, paint: Callable[[], PaintSettings], on_painted: OnPainted, telemetry: Telemetry
+        self,
+        executor: Executor,
+        paint: Callable[[], PaintSettings],
+        on_painted: OnPainted,
+        failed: Callable[[UserError], None],
+        telemetry: Telemetry,
     ) -> None:
         self._executor = executor
         self._paint = paint
         self._on_painted = on_painted
+        self._failed = failed
         self._telemetry = telemetry
         self._waiting: Result | None = None
         self._task: asyncio.Task[None] | None = None
@@ -58,9 +66,15 @@ class Painter:
         while self._waiting is not None:
             result, self._waiting = self._waiting, None
             started = time.monotonic()
-            painted = await loop.run_in_executor(
-                self._executor, paint_frame, result.picture, result.prediction, self._paint()
-            )
+            try:
+                painted = await loop.run_in_executor(
+                    self._executor, paint_frame, result.picture, result.prediction, self._paint()
+                )
+            except Exception:
+                # Nobody awaits this task: without a word the picture would just stand still.
+                logger.exception("A frame could not be painted.")
+                self._failed(UserError("This frame could not be painted; the server's log says why."))
+                continue
             now = time.monotonic()
             ms: Mapping[str, float] = MappingProxyType(
                 {

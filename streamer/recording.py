@@ -54,13 +54,12 @@ class RecordingTask:
         self._telemetry = telemetry
         self._on_failed: Callable[[RecordingTask, str], None] | None = failed
         self._recorder = recorder
-        self._painter = Painter(executor, lambda: paint, self._painted, telemetry)
+        self._painter = Painter(executor, lambda: paint, self._painted, self._failed, telemetry)
         stream.subscribe(self._painter.offer, self._failed)
 
     async def stop(self) -> Recording:
         """Leave the stream and wait for the file to be whole."""
-        if self.stream.state != "ended":
-            self.stream.unsubscribe(self._painter.offer, self._failed)
+        self.stream.unsubscribe(self._painter.offer, self._failed)
         await self._painter.close()
         recording = await asyncio.get_running_loop().run_in_executor(None, self._recorder.stop)
         self._telemetry.recorder_dropped(recording.dropped)
@@ -111,7 +110,11 @@ class Recorders:
         """
         if stream.id in self._running:
             raise RecordingStateError("This stream is being recorded already: stop that recording first.")
-        recorder = await asyncio.get_running_loop().run_in_executor(None, self._store.new, stream.name)
+        loop = asyncio.get_running_loop()
+        recorder = await loop.run_in_executor(None, self._store.new, stream.name)
+        if stream.closed:
+            await loop.run_in_executor(None, recorder.stop)
+            raise RecordingStateError("This stream has just ended, so there is nothing to record.")
         task = RecordingTask(stream, recorder, paint, self._executor, self._telemetry, self._gave_up)
         self._running[stream.id] = task
         return task

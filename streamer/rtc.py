@@ -5,6 +5,7 @@ source it was written for changes, and at run time an unknown upstream falls bac
 """
 
 import asyncio
+import functools
 import hashlib
 import inspect
 import logging
@@ -28,11 +29,13 @@ JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5d
 HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
 
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
+MAX_WAITING_FRAMES = 15  # more before the decoder (half a second at 30 a second), and it is let catch up from empty
 CAMERA_START_KBPS = 1500
 CAMERA_MIN_KBPS = 500
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
 
 
+@functools.cache  # reading and hashing takes milliseconds, on the event loop
 def source_hash(thing: Any) -> str:
     """SHA-256 of the source text of a class or function, in hexadecimal."""
     return hashlib.sha256(inspect.getsource(thing).encode()).hexdigest()
@@ -42,9 +45,11 @@ class EarlyJitterBuffer(JitterBuffer):
     """Releases a frame on its last packet (the RTP marker bit) instead of on the next frame's first packet.
 
     That is one frame interval less latency. A frame without a marker is released when the timestamp changes, as
-    upstream does. A hole older than `HOLE_DEADLINE_S` is skipped, and then only a keyframe starts the picture again.
+    upstream does. A hole is skipped when the packet behind it has waited `HOLE_DEADLINE_S`. Frames are also given up
+    while the decoder is behind (see `MAX_WAITING_FRAMES`). After either, only a keyframe starts the picture again.
 
-    `deliver(packet, frame)` takes frames that come out together with a later one (after a gap has been filled).
+    `deliver(packet, frame)` takes frames that come out together with a later one (after a gap has been filled);
+    `backlog()` is the number of frames that wait for the decoder.
     """
 
     def __init__(
@@ -52,93 +57,98 @@ class EarlyJitterBuffer(JitterBuffer):
         capacity: int,
         deliver: Callable[[RtpPacket, JitterFrame], None],
         clock: Callable[[], float] = time.monotonic,
+        backlog: Callable[[], int] = lambda: 0,
     ) -> None:
         super().__init__(capacity=capacity, is_video=True)
         self._deliver = deliver
         self._clock = clock
-        self._hole_since: float | None = None
-        self._wants_keyframe = False
-        self._last_pli = float("-inf")
+        self._backlog = backlog
+        self._arrived = [0.0] * capacity  # when the packet in each place came
+        self._part: list[RtpPacket] = []  # the oldest frame as far as it is in hand, from the origin on without a gap
         self._newest = 0  # highest sequence number seen
+        self._wants_keyframe = False
+        self._torn: int | None = None  # timestamp of a frame that has lost its beginning
+        self._decoder_behind = False
+        self._last_pli = float("-inf")
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Store a packet; returns whether to ask for a keyframe, and the newest frame that is now complete."""
-        if self._origin is None or uint16_gt(packet.sequence_number, self._newest):
-            self._newest = packet.sequence_number
-        pli, frame = super().add(packet)
-        while (later := self._remove_frame(packet.sequence_number)) is not None:
-            if frame is not None:
-                self._deliver(packet, frame)
-            frame = later
-        if self._skip_overdue_hole():
-            pli = True
-        if self._wants_keyframe and self._clock() - self._last_pli > PLI_INTERVAL_S:
-            pli = True
+        now = self._clock()
+        pli = self._store(packet, now)
+        self._decoder_behind = self._backlog() > (0 if self._decoder_behind else MAX_WAITING_FRAMES)
+        self._wants_keyframe |= pli or self._decoder_behind
+        frames = self._take_frames()
+        while self._skip_overdue_hole(now):
+            frames += self._take_frames()
+        for earlier in frames[:-1]:
+            self._deliver(packet, earlier)
+        # A keyframe is large: it is not asked for while it would be given up.
+        pli |= self._wants_keyframe and not self._decoder_behind and now - self._last_pli > PLI_INTERVAL_S
         if pli:
-            self._last_pli = self._clock()
-        return pli, frame
+            self._last_pli = now
+        return pli, frames[-1] if frames else None
 
-    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
-        """The oldest complete frame, taken out of the buffer; None when a packet of it is still missing."""
-        while (scanned := self._scan()) is not None:
-            packets, timestamp = scanned
-            self.remove(len(packets))
-            data = b"".join(p._data for p in packets)  # type: ignore[attr-defined]
-            if not data:
-                continue  # padding only
-            if self._wants_keyframe and not is_keyframe(data):
-                continue
-            self._wants_keyframe = False
-            return JitterFrame(data=data, timestamp=timestamp)
-        return None
+    def _store(self, packet: RtpPacket, now: float) -> bool:
+        """Put a packet in its place; True when upstream gave packets up for it (a jump in the numbers)."""
+        place = packet.sequence_number % self.capacity
+        if self._packets[place] is None:  # a repeated packet keeps the time of the first
+            self._arrived[place] = now
+        origin = self._origin
+        pli, _ = super().add(packet)
+        if self._origin != origin:  # the very first packet, or a jump
+            self._arrived[place] = now
+            self._newest = packet.sequence_number
+            self._part = []
+        elif uint16_gt(packet.sequence_number, self._newest):
+            self._newest = packet.sequence_number
+        return pli
 
-    def _scan(self) -> tuple[list[RtpPacket], int] | None:
-        packets: list[RtpPacket] = []
-        for offset in range(self.capacity):
-            packet = self._at(offset)
-            if packet is None:
-                return None
-            if packets and packet.timestamp != packets[0].timestamp:
-                return packets, packets[0].timestamp
-            packets.append(packet)
-            if packet.marker:
-                return packets, packet.timestamp
-        return None
+    def _remove_frame(self, sequence_number: int) -> None:
+        """Nothing: upstream's `add` only stores here, the frames are taken out afterwards."""
 
-    def _skip_overdue_hole(self) -> bool:
-        """Drop up to the frame after a hole that has been open too long; True when something was dropped."""
-        run = 0  # packets in hand without a gap; few, because complete frames have left
-        while run < self.capacity and self._at(run) is not None:
-            run += 1
-        beyond = next((offset for offset in range(run, self._span()) if self._at(offset) is not None), None)
-        if beyond is None:
-            self._hole_since = None
+    def _take_frames(self) -> list[JitterFrame]:
+        """The complete frames worth decoding, oldest first, taken out of the buffer."""
+        frames = []
+        while (packet := self._at(len(self._part))) is not None:
+            same_frame = not self._part or packet.timestamp == self._part[0].timestamp
+            if same_frame:
+                self._part.append(packet)
+            if packet.marker or not same_frame:
+                data = b"".join(part._data for part in self._part)  # type: ignore[attr-defined]
+                frame = JitterFrame(data=data, timestamp=self._part[0].timestamp)
+                self.remove(len(self._part))
+                self._part = []
+                if self._is_worth_decoding(frame):
+                    frames.append(frame)
+        return frames
+
+    def _is_worth_decoding(self, frame: JitterFrame) -> bool:
+        if not frame.data:
+            return False  # padding only
+        if self._wants_keyframe:
+            waits = self._decoder_behind or frame.timestamp == self._torn or not is_keyframe(frame.data)
+            self._wants_keyframe = waits
+        return not self._wants_keyframe
+
+    def _skip_overdue_hole(self, now: float) -> bool:
+        """Drop everything up to a hole that was open too long; True when something was dropped."""
+        assert self._origin is not None
+        span = uint16_add(self._newest, 1 - self._origin)  # from the oldest place to the newest packet, both counted
+        behind = next((offset for offset in range(len(self._part), span) if self._at(offset) is not None), None)
+        if behind is None or now - self._arrived[(self._origin + behind) % self.capacity] < HOLE_DEADLINE_S:
             return False
-        if self._hole_since is None:
-            self._hole_since = self._clock()
-        if self._clock() - self._hole_since < HOLE_DEADLINE_S:
-            return False
-        # The frame that the packet after the hole belongs to may have lost its beginning: drop it whole too.
-        torn = self._at(beyond)
-        while beyond < self.capacity and torn is not None:
-            packet = self._at(beyond)
-            if packet is None or packet.timestamp != torn.timestamp:
-                break
-            beyond += 1
-        self.remove(beyond)
-        self._hole_since = None
+        packet = self._at(behind)
+        assert packet is not None
+        self._torn = packet.timestamp  # its frame may have begun in the hole
+        self.remove(behind)
+        self._part = []
         self._wants_keyframe = True
         return True
 
     def _at(self, offset: int) -> RtpPacket | None:
+        """The packet that many sequence numbers after the oldest place, if it is in hand."""
         assert self._origin is not None
-        return self._packets[(self._origin + offset) % self._capacity]
-
-    def _span(self) -> int:
-        """How many sequence numbers lie between the oldest place and the newest packet, both counted."""
-        assert self._origin is not None
-        span = uint16_add(self._newest, 1 - self._origin)
-        return span if span <= self.capacity else 0  # the newest packet has left already
+        return self._packets[(self._origin + offset) % self.capacity] if offset < self.capacity else None
 
 
 def is_keyframe(data: bytes) -> bool:
@@ -154,21 +164,23 @@ def release_early(receiver: RTCRtpReceiver) -> bool:
 
     Returns False, and leaves the receiver alone, when upstream is not what this was written for.
     """
+    inner: Any = receiver
+    stock = getattr(inner, "_RTCRtpReceiver__jitter_buffer", None)
     if (
-        source_hash(JitterBuffer) != JITTER_BUFFER_SOURCE
+        type(stock) is not JitterBuffer
+        or source_hash(JitterBuffer) != JITTER_BUFFER_SOURCE
         or source_hash(RTCRtpReceiver._handle_rtp_packet) != HANDLE_RTP_SOURCE
     ):
         logger.warning("This aiortc has another jitter buffer than 1.16's: frames are released one interval later.")
         return False
-    inner: Any = receiver
-    stock = inner._RTCRtpReceiver__jitter_buffer
+    decoder_queue = inner._RTCRtpReceiver__decoder_queue
 
     def deliver(packet: RtpPacket, frame: JitterFrame) -> None:
         frame.timestamp = inner._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
         codec = inner._RTCRtpReceiver__codecs[packet.payload_type]
-        inner._RTCRtpReceiver__decoder_queue.put((codec, frame))
+        decoder_queue.put((codec, frame))
 
-    inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver)
+    inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=decoder_queue.qsize)
     return True
 
 

@@ -117,4 +117,8 @@ class Scheduler:
             if isinstance(result, Prediction):
                 result = replace(result, ms={"queue": (started - waiting.since) * 1e3, **result.ms})
                 self.telemetry.processed(result.ms)
-            waiting.done(result)
+            try:
+                waiting.done(result)
+            except Exception:
+                # One subscriber's defect must not end everybody's stream.
+                logger.exception("A result could not be handed over.")

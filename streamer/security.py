@@ -95,10 +95,10 @@ def _holds(request: web.Request, secret: bytes) -> bool:
 def check_site(config: ServerConfig) -> Middleware:
     """A middleware that refuses what another site's page makes a browser send.
 
-    With the defaults (no token, no `--insecure`, so loopback) only the machine's own names are taken as `Host`. Behind
-    a token any name is: proxies and tunnels bring their own.
+    Without a token a server on loopback takes only the machine's own names as `Host`, also with `--insecure`. One that
+    others reach takes any name, and so does one behind a token: proxies and tunnels bring their own.
     """
-    own_names_only = config.token is None and not config.insecure
+    own_names_only = config.token is None and (not config.insecure or is_loopback(config.host))
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -121,7 +121,10 @@ def same_origin(origin: str, host: str) -> bool:
 
     The scheme is left out: a proxy may have taken off the TLS. A default port counts as none.
     """
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # no address at all, so certainly not ours
+        return False
     default = {"http": ":80", "https": ":443"}.get(parts.scheme)
     return default is not None and parts.netloc.lower().removesuffix(default) == host.lower().removesuffix(default)
 

@@ -43,6 +43,13 @@ class CodecError(UserError):
     status = 406
 
 
+class NoCandidatesError(UserError):
+    """The server could bind no socket for the session."""
+
+    code = "no-candidates"
+    status = 503
+
+
 @routes.post("/api/sessions")
 async def open_session(request: web.Request) -> web.Response:
     """Open a session: the caller's camera becomes a stream, or (with `stream`) the caller watches one."""
@@ -57,16 +64,19 @@ async def open_session(request: web.Request) -> web.Response:
         raise OfferError('"settings" must be an object of setting names and values.')
     settings = Settings().changed(changes)
     watched = body.get("stream")
-    stream = await _session_stream(hub, watched, settings)
-    peer = new_peer(hub)
-    viewer = hub.add_viewer(stream, peer, settings.paint)
-    if watched is None:
-        feed(hub, peer, stream)
+    peer = new_peer(hub)  # before anything is waited for, so that nobody else takes the place
+    stream: Stream | None = None
+    viewer: Viewer | None = None
     try:
-        answer = await negotiate(hub, peer, offer, viewer)
-    except UserError:
-        await viewer.close()
+        stream = await _session_stream(hub, watched, settings)
+        viewer = hub.add_viewer(stream, peer, settings.paint)
         if watched is None:
+            feed(hub, peer, stream)
+        answer = await negotiate(hub, peer, offer, viewer)
+    except BaseException:
+        # Whatever went wrong, and also when the client did not wait: nothing stays behind.
+        await (viewer.close() if viewer is not None else rtc.close_within(peer))
+        if stream is not None and watched is None:
             await hub.close_stream(stream, "")
         raise
     return web.json_response(
@@ -101,7 +111,7 @@ async def _session_stream(hub: Hub, watched: Any, settings: Settings) -> Stream:
 async def _read_body(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await read_limited(request, MAX_OFFER))
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or brackets in brackets without end
         body = None
     if not isinstance(body, dict):
         raise OfferError('The body must be a JSON object with "sdp" and "type".')
@@ -142,22 +152,25 @@ def new_peer(hub: Hub) -> RTCPeerConnection:
     """A peer connection with the configured ICE servers and no others, counted against the session cap."""
     servers = [RTCIceServer(**entry) for entry in ice_servers(hub.config, time.time())]
     peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-    hub.peers += 1
-    hub.telemetry.sessions.set(hub.peers)
+    hub.peers.add(peer)
+    hub.telemetry.sessions.set(len(hub.peers))
 
-    async def close_unless_connected() -> None:
-        await asyncio.sleep(HANDSHAKE_LIMIT_S)
+    closing: set[asyncio.Task[None]] = set()
+
+    def close_unless_connected() -> None:
         if peer.connectionState != "connected":
-            await rtc.close_within(peer)
+            closing.add(task := asyncio.create_task(rtc.close_within(peer)))
+            task.add_done_callback(closing.discard)
 
-    handshake = asyncio.create_task(close_unless_connected())
+    # A timer and not a sleeping task: cancelling that from within its own closing would leave the peer half closed.
+    handshake = asyncio.get_running_loop().call_later(HANDSHAKE_LIMIT_S, close_unless_connected)
 
     @peer.on("connectionstatechange")
     def changed() -> None:
         if peer.connectionState == "closed":
             handshake.cancel()
-            hub.peers -= 1
-            hub.telemetry.sessions.set(hub.peers)
+            hub.peers.discard(peer)
+            hub.telemetry.sessions.set(len(hub.peers))
 
     return peer
 
@@ -194,7 +207,8 @@ async def pump(hub: Hub, track: MediaStreamTrack, stream: Stream) -> None:
             frame = await track.recv()
             stream.push(frame, time.monotonic())  # type: ignore[arg-type]  # a video track brings video frames
     except MediaStreamError:
-        await hub.close_stream(stream, "The camera of this stream has left.")
+        # The track's end and the connection's come together, and the latter cancels this task: not half-way through.
+        await asyncio.shield(hub.close_stream(stream, "The camera of this stream has left."))
 
 
 async def _drain(track: MediaStreamTrack) -> None:
@@ -243,6 +257,8 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise OfferError("The offer is no SDP that can be answered.") from error
     except TimeoutError as error:
         raise OfferError("No network candidates within 10 s: check --ice-server and --ice-address.") from error
+    if "a=candidate:" not in peer.localDescription.sdp:
+        raise NoCandidatesError("The server has no network address or port left to offer: check --ice-ports.")
     sdp = rtc.asking_for_quality(peer.localDescription.sdp)
     return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
 

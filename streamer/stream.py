@@ -5,7 +5,6 @@ lane, and leave as `Result`s to every subscriber. All state is touched on the ev
 """
 
 import asyncio
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -22,8 +21,6 @@ from streamer.engine import Job
 from streamer.scheduler import Lane, Scheduler
 from streamer.telemetry import Telemetry
 from streamer.window import Window
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +78,7 @@ class Stream:
         self.kind = kind
         self.name = name
         self.state = "opening"
+        self.closed = False
         self.detail = ""
         self.model = model
         self.settings = settings
@@ -110,8 +108,9 @@ class Stream:
 
     def unsubscribe(self, on_result: Callable[[Result], None], on_error: Callable[[UserError], None]) -> None:
         """Undo `subscribe`."""
-        self._subscribers.remove(on_result)
-        self._on_error.remove(on_error)
+        if on_result in self._subscribers:  # a stream that has ended let go of them itself
+            self._subscribers.remove(on_result)
+            self._on_error.remove(on_error)
 
     def analyse_with(self, model: str, settings: AnalysisSettings, analysis: Analysis) -> None:
         """Use other settings from the next frame on; what was held of the class before does not carry over."""
@@ -121,6 +120,8 @@ class Stream:
 
     def push(self, frame: av.VideoFrame, received: float) -> None:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
+        if self.closed:
+            return  # the last frame of a track can come after its end
         seconds = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else received
         if self._origin is None:
             self._origin = seconds
@@ -143,7 +144,8 @@ class Stream:
             self._loop.call_soon_threadsafe(self._take_handover)
 
     def close(self) -> None:
-        """Leave the scheduler; frames that come later are ignored by nobody being subscribed."""
+        """Leave the scheduler and the subscribers; frames that come later are ignored."""
+        self.closed = True
         self.state = "ended"
         self._lane.close()
         self._subscribers.clear()
@@ -172,7 +174,7 @@ class Stream:
     def _take_handover(self) -> None:
         with self._handover_lock:
             handover, self._handover = self._handover, None
-        if handover is not None and self.state != "ended":
+        if handover is not None:
             self.push(*handover)
 
     def _done(self, arrival: Arrival, outcome: Prediction | UserError) -> None:

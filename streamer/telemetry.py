@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-STAGES = ("queue", "prepare", "infer", "boxes", "paint", "encode", "total")
+STAGES = ("queue", "prepare", "infer", "boxes", "paint", "total")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
 LAG_INTERVAL = 0.25  # seconds between two looks at the event loop's lag
 
@@ -67,7 +67,7 @@ class Telemetry:
             self.stage(stage, value)
 
     def stage(self, stage: str, ms: float) -> None:
-        """Time a stage that happens apart from the others, such as `encode`."""
+        """Time a stage that happens apart from the others, such as `paint`."""
         if stage in STAGES:
             self._stage.labels(stage).observe(ms / 1000)
 

@@ -26,8 +26,10 @@ async def add_candidates(peer: RTCPeerConnection, fragment: str) -> None:
     for line in lines:
         if line.startswith("a=ice-ufrag:") and line not in offer.splitlines():
             raise IceRestartError("ICE restarts are not supported: end this session and post a new offer.")
-    # With everything bundled, only the first section has a transport; some clients leave its name out.
-    mid = next(line for line in offer.splitlines() if line.startswith("a=mid:")).removeprefix("a=mid:")
+    # With everything bundled, only the first section has a transport; some clients leave its name out. Sections of an
+    # offer without names have the empty one.
+    named = (line.removeprefix("a=mid:") for line in offer.splitlines() if line.startswith("a=mid:"))
+    mid = next(named, "")
     for line in lines:
         if line.startswith("a=mid:"):
             mid = line.removeprefix("a=mid:")

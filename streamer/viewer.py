@@ -31,6 +31,8 @@ PROTOCOL = 1
 MAX_MESSAGE = 1160  # bytes: one SCTP chunk; aiortc queues behind a lost second one
 SILENCE_LIMIT_S = 15.0  # a client that says nothing for this long has gone
 STATS_INTERVAL_S = 1.0
+ERROR_INTERVAL_S = 5.0  # between two messages about frames that could not be localized or painted
+MAX_DETAIL = 800  # bytes of an error's sentence
 
 
 class AnnotatedTrack(MediaStreamTrack):
@@ -95,11 +97,12 @@ class Viewer:
         self._telemetry = telemetry
         self._change = change
         self._ended = ended
-        self._painter = Painter(executor, lambda: self.paint, self._painted, telemetry)
+        self._painter = Painter(executor, lambda: self.paint, self._painted, self._failed, telemetry)
         self._control: RTCDataChannel | None = None
         self._results: RTCDataChannel | None = None
         self._heard = time.monotonic()
         self._window = Window()
+        self._complained = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         stream.subscribe(self._painter.offer, self._failed)
@@ -114,8 +117,7 @@ class Viewer:
         if detail:
             self._send(self._control, {"type": "bye", "detail": detail})
             await asyncio.sleep(0.05)  # let the goodbye out before the association ends
-        if self.stream.state != "ended":
-            self.stream.unsubscribe(self._painter.offer, self._failed)
+        self.stream.unsubscribe(self._painter.offer, self._failed)
         await self._painter.close()
         self.track.stop()
         for task in self._tasks - {asyncio.current_task()}:
@@ -131,6 +133,7 @@ class Viewer:
                 "type": "state",
                 "stream": self.stream.id,
                 "source": self.stream.kind,
+                "state": self.stream.state,
                 "settings": Settings(self.stream.settings, self.paint).to_json() | {"model": self.stream.model},
                 "recording": recording,
                 "viewers": viewers,
@@ -140,10 +143,10 @@ class Viewer:
 
     def send_error(self, error: UserError, reply: object = None) -> None:
         """Tell the page what went wrong and what to do."""
-        self._send(self._control, {"type": "error", "error": error.code, "detail": str(error)[:800], "reply": reply})
+        self._send(self._control, {"type": "error", "error": error.code, "detail": _cut(str(error)), "reply": reply})
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label == "seekcam":
+        if channel.label == "seekcam" and self._control is None:
             self._control = channel
             channel.on("message", self._on_message)
             self._start(self._watch())
@@ -159,16 +162,16 @@ class Viewer:
         self._heard = time.monotonic()
         try:
             request = json.loads(message)
-        except ValueError:  # UnicodeDecodeError is one too
+        except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError too
             request = None
         if not isinstance(request, dict) or request.get("v") != PROTOCOL:
             self.send_error(SettingsError(f'Messages are JSON objects with "v": {PROTOCOL}.'))
         elif request.get("type") == "ping":
-            self._send(self._control, {"type": "pong", "t": request.get("t"), "server": time.time() * 1e3})
+            self._send(self._control, {"type": "pong", "t": _echo(request.get("t")), "server": time.time() * 1e3})
         elif request.get("type") == "set":
-            self._start(self._set(request.get("settings"), request.get("id")))
+            self._start(self._set(request.get("settings"), _echo(request.get("id"))))
         else:
-            self.send_error(SettingsError('A message\'s type is "set" or "ping".'), request.get("id"))
+            self.send_error(SettingsError('A message\'s type is "set" or "ping".'), _echo(request.get("id")))
 
     async def _set(self, changes: object, reply: object) -> None:
         try:
@@ -210,7 +213,10 @@ class Viewer:
                 self._telemetry.rtt(rtt)
 
     def _failed(self, error: UserError) -> None:
-        self.send_error(error)
+        # A model that fails does so on every frame, and this channel queues.
+        if time.monotonic() - self._complained > ERROR_INTERVAL_S:
+            self._complained = time.monotonic()
+            self.send_error(error)
 
     def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:
         self._window.add(prediction.ms)
@@ -244,6 +250,17 @@ def result_message(prediction: Prediction, pts: float, frame: int) -> str:
         body[longest] = body[longest][:-1]
         text = _compact(body)
     return text
+
+
+def _echo(value: object) -> float | str | None:
+    """What a client wants to have back: a number or a short text, so that it still fits one message."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if abs(value) < 1e300 else None
+    return value if isinstance(value, str) and len(value) <= 64 else None
+
+
+def _cut(sentence: str) -> str:
+    return sentence.encode()[:MAX_DETAIL].decode(errors="ignore")
 
 
 def _compact(body: dict[str, Any]) -> str:

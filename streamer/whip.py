@@ -94,7 +94,13 @@ async def ingest(request: web.Request) -> web.Response:
         raise
     feed(hub, peer, stream)
 
+    ended = False
+
     async def end() -> None:
+        nonlocal ended
+        if ended:
+            return  # closing the peer asks for the end again
+        ended = True
         if silence is not asyncio.current_task():
             silence.cancel()
         await rtc.close_within(peer)

@@ -60,6 +60,14 @@ async def client(config: ServerConfig, clip: Path) -> AsyncIterator[TestClient[A
         yield opened
 
 
+@pytest.fixture
+def broken(tmp_path: Path, default_model_path: Path) -> Path:
+    """A model file whose end is missing."""
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(default_model_path.read_bytes()[:-1000])
+    return path
+
+
 def hub_of(client: TestClient[Any, Any]) -> Hub:
     assert client.app is not None
     hub: Hub = client.app[HUB]
@@ -124,7 +132,11 @@ async def test_stopping_the_server_finishes_the_recording(config: ServerConfig, 
     (recording,) = hub.recordings.list()
     assert recording.complete
     assert recording.frames > 0
-    left = [t.name for t in threading.enumerate() if t.name.startswith(("inference", "loading", "source", "recorder"))]
+    left = [
+        t.name
+        for t in threading.enumerate()
+        if t.name.startswith(("inference", "loading", "source", "record", "paint"))
+    ]
     assert left == []
 
 
@@ -181,3 +193,31 @@ async def test_a_full_disk_ends_the_recording_and_the_viewers_are_told(
         await viewer.until(lambda: len(viewer.results) > seen)  # the stream goes on
     with av.open(str(hub.recordings.get(recording_id).video)) as video:
         assert len(list(video.decode(video=0))) > 0
+
+
+async def test_a_source_that_is_played_once_takes_its_viewers_along(config: ServerConfig, clip: Path) -> None:
+    once = ServerConfig(**{**config.model_dump(), "source": [f"cat={clip}?once"]})
+    async with TestClient(TestServer(create_app(once))) as client:
+        hub = hub_of(client)
+        await hub.start_recording("cat")
+        async with session(client, stream="cat") as viewer:
+            await viewer.until(lambda: viewer.of_type("bye"))
+            await viewer.until(lambda: not (hub.streams or hub.viewers))
+        assert all(recording.complete for recording in hub.recordings.list())
+        assert b"seekcam_decoded_sources 0.0" in hub.telemetry.exposition()
+
+
+async def test_a_model_that_does_not_load_is_refused_once_and_the_stream_goes_on(
+    client: TestClient[Any, Any], broken: Path
+) -> None:
+    hub = hub_of(client)
+    hub._files["broken"] = broken
+    async with session(client, stream="cat") as viewer:
+        await viewer.until(lambda: viewer.results)
+        viewer.send(type="set", settings={"model": "broken"}, id=5)
+        await viewer.until(lambda: viewer.of_type("error"))
+        assert viewer.of_type("error")[-1]["reply"] == 5
+        seen = len(viewer.results)
+        await viewer.until(lambda: len(viewer.results) > seen + 3)
+        assert viewer.results[-1]["model"] == "efficientnet-lite0"
+        assert len(viewer.of_type("error")) == 1

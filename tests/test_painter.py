@@ -6,12 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
+import pytest
 
+from localization.errors import UserError
 from localization.prediction import Prediction
 from localization.settings import PaintSettings
+from streamer import painter as painter_module
+from streamer.frames import paint_frame
 from streamer.painter import Painter
 from streamer.stream import Arrival, Result
 from streamer.telemetry import Telemetry
+
+
+def unexpected(error: UserError) -> None:
+    raise AssertionError(error)
 
 
 def result(number: int) -> Result:
@@ -29,6 +37,7 @@ async def test_while_one_is_painted_only_the_newest_waits() -> None:
             executor,
             PaintSettings,
             lambda frame, of, _: shown.append((int(frame.pts or 0), of.arrival.number)),
+            unexpected,
             Telemetry(),
         )
         for number in range(4):
@@ -48,7 +57,11 @@ async def test_the_source_frame_stays_as_it_is_and_the_stages_are_completed() ->
     before = given.picture.to_ndarray(format="rgb24").copy()
     with ThreadPoolExecutor(1) as executor:
         painter = Painter(
-            executor, lambda: PaintSettings(mirror=True), lambda *painted: done.append(painted[2]), Telemetry()
+            executor,
+            lambda: PaintSettings(mirror=True),
+            lambda *painted: done.append(painted[2]),
+            unexpected,
+            Telemetry(),
         )
         painter.offer(given)
         async with asyncio.timeout(10):
@@ -58,3 +71,29 @@ async def test_the_source_frame_stays_as_it_is_and_the_stages_are_completed() ->
     assert np.array_equal(given.picture.to_ndarray(format="rgb24"), before)
     assert set(done[0].ms) == {"infer", "paint", "total"}
     assert done[0].ms["total"] >= done[0].ms["paint"] > 0
+
+
+async def test_a_frame_that_cannot_be_painted_is_reported_and_the_next_one_is_painted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[int] = []
+    errors: list[UserError] = []
+
+    def paint_even(frame: av.VideoFrame, prediction: Prediction, paint: PaintSettings) -> av.VideoFrame:
+        if frame.pts == 1:
+            raise RuntimeError("no more memory")
+        return paint_frame(frame, prediction, paint)
+
+    monkeypatch.setattr(painter_module, "paint_frame", paint_even)
+    with ThreadPoolExecutor(1) as executor:
+        painter = Painter(
+            executor, PaintSettings, lambda frame, of, _: shown.append(of.arrival.number), errors.append, Telemetry()
+        )
+        for number in (1, 2):
+            painter.offer(result(number))
+            async with asyncio.timeout(10):
+                while len(shown) + len(errors) < number:
+                    await asyncio.sleep(0.01)
+        await painter.close()
+    assert shown == [2]
+    assert "log says why" in str(errors[0])

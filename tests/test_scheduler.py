@@ -150,3 +150,21 @@ async def test_the_result_says_how_long_the_frame_waited() -> None:
     assert isinstance(outcome, Prediction)
     assert outcome.ms["queue"] == pytest.approx(0, abs=1000)
     assert outcome.ms["queue"] >= 0
+
+
+async def test_a_subscriber_that_fails_stops_nobody_else() -> None:
+    engine = SteppedEngine(max_batch=4)
+    outcomes: list[Prediction | UserError] = []
+
+    def fail(_outcome: Prediction | UserError) -> None:
+        raise RuntimeError("a defect of the subscriber's")
+
+    async with running(engine) as scheduler:
+        for done in (fail, outcomes.append):
+            scheduler.lane().offer(job(1), done)
+        engine.permits.release()
+        await settle()
+        scheduler.lane().offer(job(2), outcomes.append)
+        engine.permits.release()
+        await settle()
+    assert len(outcomes) == 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from aiortc import RTCConfiguration, RTCPeerConnection
 from skimage import data
 
 from streamer.config import ServerConfig
@@ -107,6 +108,33 @@ async def test_the_stream_ends_with_its_camera_and_the_watchers_are_told(client:
             await asyncio.sleep(0.05)
 
 
+async def test_a_camera_whose_page_just_closes_takes_its_watchers_along(client: Client) -> None:
+    async with session(client, chelsea()) as owner:
+        await owner.until(lambda: owner.results)
+        async with session(client, stream=owner.stream) as one, session(client, stream=owner.stream) as two:
+            await one.until(lambda: one.of_type("state") and two.of_type("state"))
+            await owner.peer.close()
+            await one.until(lambda: one.of_type("bye") and two.of_type("bye"))
+            hub = client.app[HUB]
+            await one.until(lambda: not (hub.peers or hub.streams or hub.viewers))
+
+
+async def test_offers_that_come_at_once_share_the_places_there_are(client: Client) -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.createDataChannel("seekcam")
+    peer.addTransceiver(chelsea(), direction="sendrecv")
+    await peer.setLocalDescription(await peer.createOffer())
+    offer = {"sdp": peer.localDescription.sdp, "type": "offer"}
+    answers = await asyncio.gather(*(client.post("/api/sessions", json=offer) for _ in range(6)))
+    assert sorted(answer.status for answer in answers) == [201] * 3 + [503] * 3
+    for answer in answers:
+        if answer.status == 201:
+            async with client.delete(answer.headers["Location"]) as ended:
+                assert ended.status == 204
+    await peer.close()
+    assert not client.app[HUB].peers
+
+
 async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None:
     async with (
         session(client, chelsea(fps=2)) as one,
@@ -124,6 +152,7 @@ async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None
     ("body", "status", "code"),
     [
         ("no json", 400, "bad-offer"),
+        ("[" * 100_000, 400, "bad-offer"),
         ("[]", 400, "bad-offer"),
         ('{"type": "offer"}', 400, "bad-offer"),
         ('{"sdp": "nonsense", "type": "offer"}', 400, "bad-offer"),
@@ -146,4 +175,4 @@ async def test_a_bad_offer_gets_its_answer_and_leaves_nothing_behind(
     hub = client.app[HUB]
     assert not hub.streams
     assert not hub.viewers
-    assert hub.peers == 0
+    assert not hub.peers

@@ -138,5 +138,7 @@ async def test_a_closed_stream_is_silent(bench: Bench) -> None:
     await bench.settle()
     assert bench.stream.state == "ended"
     bench.stream.push_threadsafe(frame(0), 0.0)
+    bench.stream.push(frame(3000), 0.0)
     await asyncio.sleep(0.01)
-    assert bench.results == []
+    assert (bench.results, bench.stream.state, bench.stream.counters.received) == ([], "ended", 0)
+    bench.stream.unsubscribe(bench.results.append, bench.errors.append)  # as a viewer does that outlives it

@@ -99,3 +99,10 @@ def test_broken_logits_are_passed_over() -> None:
 def test_without_a_time_constant_every_frame_decides() -> None:
     tracker = ClassTracker(time_constant=0, margin=0)
     assert [tracker.update(logits(i % 2, 0.5), i / 30) for i in range(6)] == [1, 0, 1, 0, 1, 0]
+
+
+def test_only_a_mapped_class_is_switched_to() -> None:
+    tracker = ClassTracker(time_constant=0)
+    assert tracker.update(np.array([3.0, 0.0, 0.0], np.float32), 0.0, mapped=(0, 1)) == 0
+    assert tracker.update(np.array([0.0, 0.0, 9.0], np.float32), 0.1, mapped=(0, 1)) == 0
+    assert tracker.update(np.array([0.0, 0.0, 9.0], np.float32), 0.2, mapped=(0, 2)) == 2

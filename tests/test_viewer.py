@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
+from streamer import viewer as viewer_module
 from streamer.telemetry import Telemetry
 from streamer.viewer import MAX_MESSAGE, AnnotatedTrack, result_message
 
@@ -54,3 +55,20 @@ async def test_a_stopped_track_lets_its_sender_go() -> None:
     track.stop()
     with pytest.raises(MediaStreamError):
         await track.recv()
+
+
+@given(value=st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.integers()), st.booleans()))
+@settings(deadline=None)
+def test_what_a_client_wants_back_stays_small(value: object) -> None:
+    echoed = viewer_module._echo(value)
+    assert len(json.dumps(echoed)) <= 64 * 12 + 2  # JSON may spell a character as two \\uXXXX
+    if isinstance(value, str) and len(value) <= 64:
+        assert echoed == value
+
+
+@given(sentence=st.text(max_size=3000))
+@settings(deadline=None)
+def test_an_errors_sentence_is_cut_by_bytes_between_characters(sentence: str) -> None:
+    cut = viewer_module._cut(sentence)
+    assert sentence.startswith(cut)
+    assert len(cut.encode()) <= viewer_module.MAX_DETAIL

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -219,6 +220,8 @@ async def test_a_peer_that_never_connects_gives_its_place_back(
     assert status == 201
     await until(lambda: is_empty(hub_of(client)))
     assert await status_of(client, "DELETE", headers["Location"]) == 404
+    # Closed to its end: aiortc watches the transport of a connection that was closed halfway forever.
+    await until(lambda: not any("_monitor" in repr(task) for task in asyncio.all_tasks()), 3)
 
 
 async def test_of_two_publishers_of_one_name_the_first_gets_it(client: Client, peer: RTCPeerConnection) -> None:
@@ -227,7 +230,7 @@ async def test_of_two_publishers_of_one_name_the_first_gets_it(client: Client, p
     answers = await asyncio.gather(*(post(client, "/whip/cat", sdp) for _ in range(2)))
     assert sorted(status for status, _, _ in answers) == [201, 409]
     assert [json.loads(text)["error"] for status, _, text in answers if status == 409] == ["stream-taken"]
-    assert hub_of(client).peers == 1
+    assert len(hub_of(client).peers) == 1
 
 
 async def test_the_session_cap_is_a_503_with_retry_after(client: Client, peer: RTCPeerConnection) -> None:
@@ -237,7 +240,7 @@ async def test_the_session_cap_is_a_503_with_retry_after(client: Client, peer: R
     refused = [(status, headers) for status, headers, _ in answers if status != 201]
     assert [status for status, _ in refused] == [503, 503]
     assert all(int(headers["Retry-After"]) > 0 for _, headers in refused)
-    assert hub_of(client).peers == 4
+    assert len(hub_of(client).peers) == 4
 
 
 def only_codec(sdp: str) -> str:
@@ -287,6 +290,45 @@ async def test_a_refused_offer_gets_its_reason_and_leaves_nothing_behind(client:
         await until(lambda: is_empty(hub_of(client)), 2)
 
 
+def damaged(sdp: str, luck: random.Random) -> str:
+    """The offer with one to four lines lost, doubled, cut, or with a character or word changed."""
+    lines = sdp.splitlines()
+    for _ in range(luck.choice((1, 1, 2, 4))):
+        at = luck.randrange(len(lines))
+        line = lines[at]
+        place = luck.randrange(len(line) + 1)
+        lines[at : at + 1] = luck.choice(
+            (
+                [],
+                [line, luck.choice(lines)],
+                [line[:place]],
+                [line[:place] + luck.choice("09azA: /=;-é,") + line[place + 1 :]],
+                [line.replace(luck.choice("0123456789"), luck.choice(("", "999999999999", "-1", "x")))],
+                [" ".join(word for word in line.split() if luck.random() < 0.8)],
+            )
+        )
+    return "\r\n".join([*lines, ""])
+
+
+async def test_a_damaged_offer_is_answered_or_refused_and_leaves_nothing_behind(
+    client: Client, peer: RTCPeerConnection
+) -> None:
+    luck = random.Random(9725)
+    peer.addTransceiver("video", direction="sendonly")
+    peer.addTransceiver("audio", direction="sendonly")
+    peer.createDataChannel("any")
+    whole = await offer_of(peer)
+    statuses = set()
+    for _ in range(60):
+        offer = damaged(whole, luck)
+        status, headers, _ = await post(client, "/whip/cat", offer)
+        statuses.add(status)
+        if status == 201:
+            assert await status_of(client, "DELETE", headers["Location"]) in (200, 404), offer
+        await until(lambda: is_empty(hub_of(client)), 2)
+    assert {201, 400} <= statuses <= {201, 400, 406}
+
+
 async def test_a_player_that_only_sends_is_refused(
     client: Client, peer: RTCPeerConnection, player: RTCPeerConnection
 ) -> None:
@@ -296,7 +338,7 @@ async def test_a_player_that_only_sends_is_refused(
     status, _, text = await post(client, "/whep/cat", await offer_of(player))
     assert (status, json.loads(text)["error"]) == (400, "bad-offer")
     hub = hub_of(client)
-    await until(lambda: not hub.viewers and hub.peers == 1, 2)
+    await until(lambda: not hub.viewers and len(hub.peers) == 1, 2)
 
 
 async def test_another_content_type_is_a_415(client: Client) -> None:
@@ -329,25 +371,16 @@ async def test_options_say_what_may_be_sent(turning: Client) -> None:
         assert (response.status, response.headers["Accept-Patch"]) == (200, TRICKLE["Content-Type"])
 
 
-async def test_pages_of_other_sites_need_the_token_and_no_more(turning: Client, client: Client) -> None:
+async def test_a_preflight_is_not_told_the_turn_password(turning: Client) -> None:
     preflight = {**OTHER_SITE, "Access-Control-Request-Method": "POST"}
     async with turning.options("/whip/cat", headers=preflight) as response:
         assert response.status == 200
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
-        assert "Link" not in response.headers  # it would show the TURN password to everyone
-    for headers, status in (({}, 401), ({"Authorization": f"Bearer {TOKEN}"}, 400)):
-        async with turning.post("/whip/cat", data="v=0", headers={**SDP, **OTHER_SITE, **headers}) as response:
-            assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (status, "*")
-    # Other routes stay closed to them, and so does everything on a server without a token.
-    headers = {**OTHER_SITE, "Authorization": f"Bearer {TOKEN}"}
-    async with turning.post("/api/sessions", json={}, headers=headers) as response:
-        assert response.status == 403
-        assert "Access-Control-Allow-Origin" not in response.headers
-    for method in ("POST", "OPTIONS"):
-        async with client.request(method, "/whip/cat", headers={**SDP, **preflight}) as response:
-            assert response.status == (403 if method == "POST" else 200)
-            assert "Access-Control-Allow-Origin" not in response.headers
+        assert "Link" not in response.headers
+    headers = {**SDP, **OTHER_SITE, "Authorization": f"Bearer {TOKEN}"}
+    async with turning.post("/whip/cat", data="v=0", headers=headers) as response:
+        assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (400, "*")
 
 
 async def test_a_token_in_the_query_is_carried_over_to_the_session(guarded: Client, peer: RTCPeerConnection) -> None:

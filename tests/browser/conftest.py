@@ -32,16 +32,26 @@ TOKEN = "open sesame"
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="session")
-def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Skimage's cat, 640x480, panning, at 8 frames a second, as YUV4MPEG2: Chromium's fake camera plays that."""
+def write_clip(file: Path, fps: int) -> Path:
+    """Write skimage's cat, 640x480 and panning, as YUV4MPEG2: Chromium's fake camera and FFmpeg play that."""
     cat = cv2.resize(chelsea()[..., ::-1], (752, 500), interpolation=cv2.INTER_CUBIC)
     steps = 56 + 50 * np.sin(2 * np.pi * np.arange(20) / 20)
     crops = (np.ascontiguousarray(cat[10:490, int(x) : int(x) + 640]) for x in steps)
     frames = (b"FRAME\n" + cv2.cvtColor(crop, cv2.COLOR_BGR2YUV_I420).tobytes() for crop in crops)
-    file = tmp_path_factory.mktemp("camera") / "cat.y4m"
-    file.write_bytes(b"YUV4MPEG2 W640 H480 F8:1 Ip A1:1 C420jpeg\n" + b"".join(frames))
+    file.write_bytes(f"YUV4MPEG2 W640 H480 F{fps}:1 Ip A1:1 C420jpeg\n".encode() + b"".join(frames))
     return file
+
+
+@pytest.fixture(scope="session")
+def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the camera sees."""
+    return write_clip(tmp_path_factory.mktemp("camera") / "cat.y4m", fps=8)
+
+
+@pytest.fixture(scope="session")
+def porch_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server's own stream shows, in so few frames that it takes little from the other tests."""
+    return write_clip(tmp_path_factory.mktemp("porch") / "porch.y4m", fps=3)
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +63,14 @@ def cat_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(default_model_path: Path, camera_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(default_model_path: Path, porch_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a stream of its own, called "porch"."""
     running = serve(
         ServerConfig(
             port=0,
             provider="cpu",
             model=str(default_model_path),
-            source=(SourceSpec("porch", str(camera_clip)),),
+            source=(SourceSpec("porch", str(porch_clip)),),
             ice_address=("127.0.0.1",),
             recordings=tmp_path_factory.mktemp("recordings"),
             min_free_space=0,

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 from streamer.config import ServerConfig
 from streamer.server import create_app
 
+PATIENCE = 150  # tries, ten a second
 START_LIMIT = 60.0  # seconds to load the model
 CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
 PIXELS = """element => {
@@ -112,14 +113,13 @@ def start(page: Page) -> None:
     expect(page.locator(".rank").first).to_be_visible()
 
 
-def until(page: Page, expression: str, wanted: object) -> None:
-    """Wait until a JavaScript expression has a value; the page's content policy forbids Playwright's own way."""
-    for _ in range(100):
-        value = page.evaluate(expression)
-        if value == wanted:
+def eventually(page: Page, check: Callable[[], bool]) -> None:
+    """Wait until `check` holds; Playwright's own way needs `eval`, which the page's content policy forbids."""
+    for _ in range(PATIENCE):
+        if check():
             return
         page.wait_for_timeout(100)
-    raise AssertionError(f"{expression} is {value!r} and not {wanted!r}")
+    raise AssertionError("what the test waits for has not come")
 
 
 def picture(page: Page) -> Locator:

@@ -116,7 +116,7 @@ def test_no_size_scrolls_sideways(visitor: Visitor, server: Server) -> None:
 
 
 def test_text_is_readable_in_light_and_dark(visitor: Visitor, server: Server) -> None:
-    page = visitor.visit(server.url)
+    page = visitor.visit(server.url, reduced_motion="reduce")  # colours change at once
     expect(page.locator("#status-text")).to_have_text("Ready")
     for _ in range(2):
         page.emulate_media(color_scheme="light")

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, colourfulness, pixels, start, until
+from tests.browser.pages import CATS, Server, Visitor, colourfulness, eventually, pixels, start
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +31,7 @@ def test_the_cat_is_seen_marked_and_measured(visitor: Visitor, server: Server) -
     marked = colourfulness(pixels(page))
     page.locator("#opacity").fill("0")
     expect(page.locator("#opacity-value")).to_have_text("0%")
-    page.wait_for_timeout(700)
-    assert colourfulness(pixels(page)) < marked - 0.05
+    eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
 
 
 def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: Server) -> None:
@@ -40,6 +39,8 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     search = page.get_by_role("combobox", name="Mapped class")
 
     # A class by keyboard: the server maps it, though it is not what it sees.
+    search.fill("cat")
+    expect(page.locator("#class-list li").first).to_have_text("tiger cat")  # before "catamaran"
     search.fill("lens cap")
     search.press("Enter")
     expect(page.locator("#headline")).to_have_text("lens cap")
@@ -72,32 +73,36 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     page.get_by_role("switch", name="Labels").uncheck()
     expect(page.locator("#threshold-value")).to_have_text("0.60")
     expect(page.get_by_role("radio", name="Fixed")).to_be_checked()
-    page.wait_for_timeout(500)
-    streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
-    settings = next(stream for stream in streams if stream["source"] == "camera")["settings"]
-    assert settings["method"] == "finercam"
-    assert settings["map"] == "plain"
-    assert settings["threshold"] == 0.6
-    assert settings["box"] == "components"
-    assert settings["classes"] == "top"
+    wanted = {"method": "finercam", "map": "plain", "threshold": 0.6, "box": "components", "classes": "top"}
+
+    def arrived() -> bool:
+        streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
+        settings = next(stream for stream in streams if stream["source"] == "camera")["settings"]
+        return all(settings[name] == value for name, value in wanted.items())
+
+    eventually(page, arrived)
 
 
 def test_the_picture_is_mirrored_by_the_server(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url)
     page.get_by_role("switch", name="Boxes").uncheck()
     page.get_by_role("switch", name="Labels").uncheck()
+    marked = colourfulness(pixels(page))
     page.locator("#opacity").fill("0")
-    page.wait_for_timeout(600)
+    eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
     before = pixels(page)
+
+    def flipped() -> bool:
+        after = pixels(page)[:, 12:-12]
+        # It pans by up to 100 of 640 pixels between the two, so it is compared with itself, shifted.
+        windows = [slice(12 + shift, 52 + shift) for shift in range(-11, 12)]
+        same = min(abs(after - before[:, window]).mean() for window in windows)
+        return bool(min(abs(after - before[:, ::-1][:, window]).mean() for window in windows) < same * 0.8)
+
+    assert not flipped()
     page.get_by_role("button", name="Mirror").click()
     expect(page.get_by_role("button", name="Mirror")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_timeout(600)
-    after = pixels(page)
-    # It pans by up to 100 of 640 pixels between the two, so it is compared with itself, shifted.
-    shifts = range(-11, 12)
-    same = min(abs(after[:, 12:-12] - before[:, 12 + s : 52 + s]).mean() for s in shifts)
-    flipped = min(abs(after[:, 12:-12] - before[:, ::-1][:, 12 + s : 52 + s]).mean() for s in shifts)
-    assert flipped < same * 0.8
+    eventually(page, flipped)
 
 
 def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
@@ -115,6 +120,10 @@ def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
     start(page)
     expect(page.locator("#headline")).to_have_text("tiger cat")
     expect(page.locator("#figure-size")).to_have_text("320×240")
+    page.get_by_role("button", name="Back to the defaults").click()
+    expect(page.locator("#opacity-value")).to_have_text("50%")
+    expect(page.locator(".chip")).to_have_count(0)
+    expect(page.get_by_label("Method")).to_have_value("cam")
 
 
 def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, server: Server) -> None:
@@ -129,7 +138,8 @@ def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, ser
       };"""
     page = visitor.go_live(server.url, script=script)
     page.locator("#resolution").select_option("320x240")
-    until(page, "peers[0].getSenders()[0].track.getSettings().width", 320)
+    width = "peers[0].getSenders()[0].track.getSettings().width"
+    eventually(page, lambda: page.evaluate(width) == 320)
     expect(page.locator("#figure-size")).to_have_text("320×240")
     expect(page.locator("#status-text")).to_have_text("Live")
     assert page.evaluate("peers.length") == 1

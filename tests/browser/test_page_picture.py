@@ -10,7 +10,7 @@ import cv2
 import pytest
 from playwright.sync_api import JSHandle, Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, pixels, start
+from tests.browser.pages import CATS, Server, Visitor, eventually, pixels, start
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def test_a_chosen_picture_follows_the_controls(visitor: Visitor, server: Server,
     page.get_by_role("combobox", name="Mapped class").fill("wall clock")
     page.get_by_role("combobox", name="Mapped class").press("Enter")
     expect(page.locator("#headline")).to_have_text("wall clock")
-    assert abs(pixels(page) - turbo).mean() > 5
+    eventually(page, lambda: bool(abs(pixels(page) - turbo).mean() > 5))
     # Only the newest of many changes counts, and nothing is left under way.
     for step in range(1, 20):
         page.locator("#opacity").fill(f"{step / 20:.2f}")
@@ -61,8 +61,7 @@ def test_a_chosen_picture_follows_the_controls(visitor: Visitor, server: Server,
         (64, 48),
         interpolation=cv2.INTER_AREA,
     )
-    page.wait_for_timeout(800)
-    assert abs(pixels(page) - original).mean() < 12
+    eventually(page, lambda: bool(abs(pixels(page) - original).mean() < 12))
     page.keyboard.press("Escape")
     expect(page.locator("#welcome")).to_be_visible()
 
@@ -101,6 +100,7 @@ def test_what_is_no_picture_is_refused_in_words(visitor: Visitor, server: Server
 
 def test_a_snapshot_is_the_picture_as_it_is_shown(visitor: Visitor, server: Server, tmp_path: Path) -> None:
     page = visitor.go_live(server.url)
+    expect(page.locator("#figure-size")).to_have_text(re.compile("×"))
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a snapshot").click()
     assert re.fullmatch(r"seekcam-\d{8}-\d{6}\.png", download.value.suggested_filename)
