@@ -21,12 +21,13 @@ from localization.pipeline import FrameRequest
 from localization.prediction import Prediction
 from localization.settings import Analysis, AnalysisSettings, PaintSettings, Settings, resolve
 from streamer import rtc
-from streamer.config import ServerConfig, SourceSpec, is_loopback
+from streamer.config import ServerConfig, is_loopback
 from streamer.engine import Job, LocalEngine
 from streamer.recorder import Recording
 from streamer.recording import Recorders
 from streamer.recordings import RecordingStore
 from streamer.scheduler import Scheduler
+from streamer.source_streams import SourceStreams
 from streamer.sources import SourceReader
 from streamer.stream import Stream
 from streamer.telemetry import Telemetry
@@ -71,9 +72,8 @@ class Hub:
         self.peers: set[RTCPeerConnection] = set()  # every one that is not closed, those that only send included
         self.default_model = config.model
         self.ready = False
-        self._closing = False
         self._files: dict[str, Path] = {}
-        self._readers: dict[str, SourceReader] = {}
+        self._sources = SourceStreams(self.telemetry, self._announce, self.close_stream)
         self._painting = ThreadPoolExecutor(PAINT_THREADS, thread_name_prefix="paint")
         self._recorders = Recorders(self.recordings, self._painting, self.telemetry, self._recording_failed)
         self._locks: dict[str, asyncio.Lock] = {}
@@ -97,20 +97,20 @@ class Hub:
         scheduling.add_done_callback(self._scheduler_ended)
         self._tasks.append(scheduling)
         for spec in self.config.source:
-            await self._open_source(spec)
+            reader = SourceReader(spec.spec, once=spec.once)
+            stream = await self.open_stream(reader.kind, reader.shown, AnalysisSettings(), spec.name)
+            self._sources.read(reader, stream)
         self.ready = True
 
     async def close(self) -> None:
         """Finish the recordings, say goodbye to the viewers and stop every thread."""
         self.ready = False
-        self._closing = True
         loop = asyncio.get_running_loop()
         await self._recorders.close()
         goodbyes = [viewer.close("The server is stopping.") for viewer in list(self.viewers.values())]
         await _all_of(goodbyes)
         await _all_of([rtc.close_within(peer) for peer in list(self.peers)])  # publishers, and those still negotiating
-        for reader in list(self._readers.values()):
-            await loop.run_in_executor(None, reader.stop)
+        await self._sources.close()
         for stream in list(self.streams.values()):
             stream.close()
         for task in self._tasks:
@@ -282,31 +282,6 @@ class Hub:
             }
             for stream in self.streams.values()
         ]
-
-    async def _open_source(self, spec: SourceSpec) -> None:
-        reader = SourceReader(spec.spec, once=spec.once)
-        stream = await self.open_stream(reader.kind, reader.shown, AnalysisSettings(), spec.name)
-        loop = asyncio.get_running_loop()
-
-        def on_state(state: str, detail: str) -> None:
-            loop.call_soon_threadsafe(self._source_state, stream, state, detail)
-
-        reader.start(stream.push_threadsafe, on_state)
-        self._readers[stream.id] = reader
-        self.telemetry.decoded_sources.set(len(self._readers))
-
-    def _source_state(self, stream: Stream, state: str, detail: str) -> None:
-        if stream.closed or self._closing:
-            return
-        stream.state, stream.detail = state, detail
-        logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
-        if state in ("ended", "failed"):
-            self._readers.pop(stream.id, None)
-            self.telemetry.decoded_sources.set(len(self._readers))
-            closing = asyncio.create_task(self.close_stream(stream, detail or "This source has come to its end."))
-            self._tasks.append(closing)
-        else:
-            self._announce(stream)
 
     # Recordings
 

@@ -182,8 +182,9 @@ SCHEMAS: dict[str, Schema] = {
             "height": WHOLE,
             "dropped": WHOLE,
             "complete": FLAG,
-            "video": TEXT,
-            "sidecar": TEXT,
+            "ended": {**optional(TEXT), "description": "Why it ended by itself."},
+            "video": {**optional(TEXT), "description": "null: stopped before its first frame, nothing is kept."},
+            "sidecar": optional(TEXT),
         }
     ),
 }

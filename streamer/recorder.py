@@ -39,6 +39,7 @@ class Recording:
     complete: bool  # False while it is made, and for one that was cut off by a crash
     video: Path
     sidecar: Path
+    ended: str | None = None  # why it ended by itself, in a sentence; None when it was stopped, or cut off by a crash
 
 
 class Recorder:
@@ -121,6 +122,7 @@ class Recorder:
             complete=self._complete,
             video=video,
             sidecar=self._started.sidecar,
+            ended=self._failed,
         )
 
     def _run(self) -> None:
@@ -190,7 +192,7 @@ class Recorder:
 
 def _facts(recording: Recording) -> dict[str, object]:
     """What is kept of a finished recording; the paths and the size in bytes are read off the disk."""
-    kept = ("id", "title", "started", "duration", "frames", "width", "height", "dropped", "complete")
+    kept = ("id", "title", "started", "duration", "frames", "width", "height", "dropped", "complete", "ended")
     return {name: getattr(recording, name) for name in kept}
 
 

@@ -1,11 +1,11 @@
 """`RecordingStore`: the recordings folder - list, look up, delete, begin - including what a crash left behind.
 
 A recording is three files: ID.mp4, ID.jsonl (one prediction a line) and ID.json (its facts). The facts are completed
-when the recording is; where a crash came first, the video itself is asked.
+when the recording is; where a crash came first, the video itself is asked, once.
 """
 
-import contextlib
 import json
+import logging
 import re
 import secrets
 import shutil
@@ -19,6 +19,8 @@ from localization.errors import UserError
 from streamer.live_file import write_error
 from streamer.recorder import Recorder, Recording, write_facts
 
+logger = logging.getLogger(__name__)
+
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _LONGEST_TITLE = 200
 
@@ -28,6 +30,10 @@ class UnknownRecordingError(UserError):
 
     code = "unknown-recording"
     status = 404
+
+
+class DamagedRecordingError(UnknownRecordingError):
+    """A recording whose facts cannot be read."""
 
 
 class RecordingBusyError(UserError):
@@ -90,14 +96,18 @@ class RecordingStore:
         return recorder
 
     def list(self) -> tuple[Recording, ...]:
-        """Every recording, newest first; those being made are there too."""
+        """Every recording, newest first; those being made are there too, those with damaged facts are not."""
         if not self._folder.is_dir():
             return ()
         ids = sorted((file.stem for file in self._folder.glob("*.json") if _ID.fullmatch(file.stem)), reverse=True)
         found = []
         for recording_id in ids:
-            with contextlib.suppress(UnknownRecordingError):  # deleted since the folder was read
+            try:
                 found.append(self.get(recording_id))
+            except DamagedRecordingError as error:
+                logger.warning("%s", error)
+            except UnknownRecordingError:
+                continue  # deleted since the folder was read
         return tuple(found)
 
     def get(self, recording_id: str) -> Recording:
@@ -105,6 +115,7 @@ class RecordingStore:
 
         Raises:
             UnknownRecordingError: there is none of that id, or it is no id at all.
+            DamagedRecordingError: its facts cannot be read.
         """
         record_file = self._record_file(recording_id)
         recorder = self._running.get(recording_id)
@@ -112,12 +123,21 @@ class RecordingStore:
             return recorder.snapshot()
         if not record_file.is_file():
             raise UnknownRecordingError(f"There is no recording {recording_id!r}.")
-        record = json.loads(record_file.read_text(encoding="utf-8"))
         video = self._folder / f"{recording_id}.mp4"
-        if not record["complete"]:
-            record = {**record, **_measured(video), "dropped": 0}
         size = video.stat().st_size if video.exists() else 0
-        return Recording(**record, bytes=size, video=video, sidecar=self._folder / f"{recording_id}.jsonl")
+        try:
+            record = json.loads(record_file.read_text(encoding="utf-8"))
+            # The size tells whether the file has grown since it was measured: another process may be writing it.
+            if not record["complete"] and record.pop("measured_bytes", None) != size:
+                record = {**record, **_measured(video), "dropped": 0, "ended": recorder.failed if recorder else None}
+                self._keep(record_file, {**record, "measured_bytes": size})
+            return Recording(**record, bytes=size, video=video, sidecar=self._folder / f"{recording_id}.jsonl")
+        except FileNotFoundError:
+            raise UnknownRecordingError(f"There is no recording {recording_id!r}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise DamagedRecordingError(
+                f"The facts of recording {recording_id!r} in {record_file} are damaged: mend or remove that file."
+            ) from error
 
     def delete(self, recording_id: str) -> None:
         """Remove a recording's files.
@@ -133,6 +153,12 @@ class RecordingStore:
         # The facts go last: were this cut short, the rest would still be listed and could be deleted again.
         for file in (recording.video, recording.sidecar, self._record_file(recording_id)):
             file.unlink(missing_ok=True)
+
+    def _keep(self, record_file: Path, facts: dict[str, object]) -> None:
+        try:
+            write_facts(record_file, facts)
+        except OSError as error:
+            logger.warning("%s", write_error(record_file, error))  # a full disk: measured anew next time
 
     def _record_file(self, recording_id: str) -> Path:
         if not _ID.fullmatch(recording_id):

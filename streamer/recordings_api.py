@@ -15,6 +15,7 @@ from streamer.recordings import UnknownRecordingError
 
 Answer = TypeVar("Answer")
 
+NOTHING_CAME = "No frame came while it ran, so there is nothing to keep."
 MEDIA = {"video": "video/mp4", "sidecar": "application/jsonl"}
 
 FILES = web.AppKey("recordings-files", ThreadPoolExecutor)
@@ -49,8 +50,12 @@ async def start(request: web.Request) -> web.Response:
 
 @routes.delete("/api/streams/{id}/recordings/current")
 async def stop(request: web.Request) -> web.Response:
-    """Finish the stream's recording; the answer comes when the file is whole."""
-    return web.json_response(to_json(await request.app[HUB].stop_recording(request.match_info["id"])))
+    """Finish the stream's recording; the answer comes when the file is whole. Without a frame there is no file."""
+    recording = await request.app[HUB].stop_recording(request.match_info["id"])
+    answer = to_json(recording)
+    if not recording.frames:
+        answer |= {"video": None, "sidecar": None, "ended": recording.ended or NOTHING_CAME}
+    return web.json_response(answer)
 
 
 @routes.get("/api/recordings")
@@ -96,6 +101,7 @@ def to_json(recording: Recording) -> dict[str, Any]:
         "height": recording.height,
         "dropped": recording.dropped,
         "complete": recording.complete,
+        "ended": recording.ended,
         "video": address,
         "sidecar": f"{address}?part=sidecar",
     }

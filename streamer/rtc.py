@@ -29,7 +29,7 @@ JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5d
 HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
 
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
-MAX_WAITING_FRAMES = 15  # more before the decoder (half a second at 30 a second), and it is let catch up from empty
+MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets no new ones until it has none waiting
 CAMERA_START_KBPS = 1500
 CAMERA_MIN_KBPS = 500
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
@@ -126,8 +126,8 @@ class EarlyJitterBuffer(JitterBuffer):
         if not frame.data:
             return False  # padding only
         if self._wants_keyframe:
-            waits = self._decoder_behind or frame.timestamp == self._torn or not is_keyframe(frame.data)
-            self._wants_keyframe = waits
+            given_up = self._decoder_behind or frame.timestamp == self._torn
+            self._wants_keyframe = given_up or not is_keyframe(frame.data)
         return not self._wants_keyframe
 
     def _skip_overdue_hole(self, now: float) -> bool:

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from av.container import InputContainer
 
 from localization.errors import UserError
 from streamer.frames import upright
+from streamer.source_clock import SourceClock
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +28,11 @@ State = Literal["opening", "playing", "reconnecting", "ended", "failed"]
 Deliver = Callable[[av.VideoFrame, float], None]
 OnState = Callable[[State, str], None]
 
-TIME_BASE = Fraction(1, 90_000)  # seconds; of every frame that is delivered
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 5.0  # without a packet for so long, the other side is taken for dead
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
 STOP_TIMEOUT_S = 2.0
-_BEHIND_S = 0.5  # a file that is decoded more slowly than it plays starts counting anew instead of rushing after
-_JUMP_S = 10.0  # between two frames of a camera: its clock was set
 _DAMAGED_IN_A_ROW = 100  # packets after which a connection is given up
 
 # A playlist may only lead to more of its kind: a remote one never to a local file, a local one never to the network.
@@ -152,7 +149,7 @@ class SourceReader:
         self._once = once
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._clock = _Clock()
+        self._clock = SourceClock()
         if self._source.kind == "file":
             with open_source(self._source) as container:
                 if next(_frames(container, self._source), None) is None:
@@ -181,7 +178,7 @@ class SourceReader:
         self._thread.start()
 
     def stop(self, timeout: float = STOP_TIMEOUT_S) -> None:
-        """No frame is delivered after this; waits for the thread at most `timeout` seconds.
+        """No frame and no state is told after this; waits for the thread at most `timeout` seconds.
 
         A thread that is blocked in the network ends by itself when its own time limit is over.
         """
@@ -192,12 +189,15 @@ class SourceReader:
     def _run(self, deliver: Deliver, on_state: OnState) -> None:
         delay = FIRST_DELAY_S / 2
         is_file = self._source.kind == "file"
-        on_state("opening", "")
         try:
+            on_state("opening", "")
             while not self._stop.is_set():
                 played, detail = self._play(deliver, on_state)
-                if self._stop.is_set() or (self._once and not detail):
-                    break
+                if self._stop.is_set():
+                    return  # whoever stopped us may be gone, event loop and all
+                if self._once and not detail:
+                    on_state("ended", "")
+                    return
                 if is_file and self._once:
                     on_state("failed", detail)
                     return
@@ -206,8 +206,10 @@ class SourceReader:
                 delay = FIRST_DELAY_S if played else min(2 * delay, LONGEST_DELAY_S)
                 on_state("reconnecting", detail or f"{self.shown} ended.")
                 self._stop.wait(delay)
-            on_state("ended", "")
         except Exception as error:
+            if self._stop.is_set():
+                logger.debug("Source %s failed after its end", self.shown, exc_info=True)
+                return
             logger.exception("Source %s failed", self.shown)
             on_state("failed", f"{self.shown} failed on an unexpected {type(error).__name__}.")
 
@@ -229,51 +231,6 @@ class SourceReader:
         except SourceError as error:
             return played, str(error)
         return played, ""
-
-
-class _Clock:
-    """Gives frames growing pts over loops and reconnections, and says how long each has to wait for its time."""
-
-    def __init__(self) -> None:
-        self._timed = self._paced = False
-        self._fresh = True  # the next frame is the first of a run
-        self._offset = 0.0  # seconds from the times of this run to those that are delivered
-        self._own = 0.0  # the last frame's time in this run
-        self._ticks: int | None = None  # the last frame's delivered pts
-        self._step = 0.04  # seconds between the last two frames
-        self._arrived = 0.0
-        self._anchor: float | None = None  # the time.monotonic() at which the delivered pts 0 is shown
-
-    def begin(self, timed: bool, paced: bool) -> None:
-        """The source was opened (again); `timed`: its frames carry times, `paced`: and wait for them."""
-        self._timed, self._paced, self._fresh = timed, paced, True
-
-    def stamp(self, frame: av.VideoFrame) -> float:
-        """Set the frame's pts; returns the seconds to wait before it is shown."""
-        now = time.monotonic()
-        own = frame.time if self._timed and frame.pts is not None else now
-        if self._fresh or (not self._paced and not 0 <= own - self._own <= _JUMP_S):
-            self._offset = self._next_start(now) - own
-            self._fresh = False
-        ticks = round((own + self._offset) / TIME_BASE)
-        if self._ticks is not None:
-            ticks = max(ticks, self._ticks + 1)
-            self._step = min(1.0, float((ticks - self._ticks) * TIME_BASE))
-        self._own, self._ticks, self._arrived = own, ticks, now
-        frame.pts, frame.time_base = ticks, TIME_BASE
-        return self._wait(now, float(ticks * TIME_BASE)) if self._paced else 0.0
-
-    def _next_start(self, now: float) -> float:
-        """Delivered seconds of a run's first frame: a loop has no gap; for a camera, time away is time too."""
-        if self._ticks is None:
-            return 0.0
-        away = 0.0 if self._paced else now - self._arrived
-        return float(self._ticks * TIME_BASE) + max(self._step, away)
-
-    def _wait(self, now: float, shown: float) -> float:
-        if self._anchor is None or now - (self._anchor + shown) > _BEHIND_S:
-            self._anchor = now - shown
-        return max(0.0, self._anchor + shown - now)
 
 
 def _frames(container: InputContainer, source: Source) -> Iterator[av.VideoFrame]:

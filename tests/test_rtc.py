@@ -2,11 +2,24 @@
 
 import asyncio
 import random
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver
+from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtp import RtpPacket
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpDecodingParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpRtxParameters,
+)
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from aiortc.rtp import RtpPacket, wrap_rtx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +27,7 @@ from streamer import rtc
 
 KEY = bytes([0x10, 0, 0, 0x9D, 0x01, 0x2A]) + b"key"  # VP8: bit 0 clear, then the start code
 DELTA = b"\x11delta"
+START = b"\x00\x00\x00\x01"  # H.264, Annex B
 
 
 def packets(sizes: list[int], first: int = 65530, keyframes: bool = True) -> list[RtpPacket]:
@@ -46,7 +60,10 @@ class Collector:
         self.clock = Clock()
         self.frames: list[JitterFrame] = []
         self.plis = 0
-        self.buffer = rtc.EarlyJitterBuffer(512, lambda _packet, frame: self.frames.append(frame), self.clock)
+        self.waiting = 0  # frames before the decoder
+        self.buffer = rtc.EarlyJitterBuffer(
+            512, lambda _packet, frame: self.frames.append(frame), self.clock, lambda: self.waiting
+        )
 
     def add(self, packet: RtpPacket) -> None:
         pli, frame = self.buffer.add(packet)
@@ -125,6 +142,199 @@ def test_a_hole_that_stays_is_skipped_to_the_next_keyframe_and_one_is_asked_for(
         packet.timestamp = 12_000
         early.add(packet)
     assert [f.timestamp for f in early.frames] == [12_000]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 8), min_size=30, max_size=60),
+    loss=st.floats(0.01, 0.3),
+    repair_s=st.floats(0.02, 0.14),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=30)
+def test_loss_that_is_repaired_in_time_costs_no_frame(
+    sizes: list[int], loss: float, repair_s: float, seed: int
+) -> None:
+    """Under lasting loss some hole is open at every moment; each is judged by its own age."""
+    draw = random.Random(seed)
+    sent = packets(sizes, keyframes=False)
+    arrivals = []
+    for index, packet in enumerate(sent):
+        late = repair_s if index and draw.random() < loss else 0.0
+        arrivals.append((packet.timestamp / 90_000 + 0.0005 * index + late, index))
+    early = Collector()
+    for when, index in sorted(arrivals):
+        early.clock.now = when
+        early.add(sent[index])
+    assert [f.timestamp for f in early.frames] == [3000 * i for i in range(len(sizes))]
+    assert early.plis == 0
+
+
+def test_a_repeated_packet_does_not_make_a_hole_younger() -> None:
+    early = Collector()
+    head, _lost, *rest = packets([2, 1, 1])
+    for packet in [head, rest[0]]:
+        early.add(packet)
+    early.clock.now = rtc.HOLE_DEADLINE_S - 0.01
+    early.add(rest[0])
+    assert early.plis == 0
+    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.add(rest[1])
+    assert [f.timestamp for f in early.frames] == [6000]  # the frame behind the hole may have begun in it
+
+
+def test_a_restart_of_the_numbers_far_back_starts_the_hole_deadline_anew() -> None:
+    early = Collector()
+    for packet in packets([1] * 10, first=30_000):
+        early.add(packet)
+    _, *restarted = packets([1] * 20, first=999)
+    lost = restarted.pop(10)
+    for index, packet in enumerate(restarted):
+        early.clock.now = 0.033 * index
+        early.add(packet)
+    came = [f.timestamp for f in early.frames[10:]]
+    # One frame is lost, and the one behind the hole, which may have begun in it; the others catch up in order.
+    assert came == [p.timestamp for p in restarted if p.timestamp != lost.timestamp + 3000]
+
+
+@pytest.mark.parametrize("first", [32_768, 65_000, 40_000])
+def test_a_jump_of_the_numbers_waits_for_a_keyframe(first: int) -> None:
+    early = Collector()
+    for packet in packets([1, 2], first=0):
+        early.add(packet)
+    shown = len(early.frames)
+    jumped = [*packets([2, 1], first=first, keyframes=False), *packets([2, 2], first=first + 3)]
+    for packet in jumped:
+        packet.timestamp += 90_000
+        early.add(packet)
+    assert early.plis == 1
+    assert all(rtc.is_keyframe(f.data) for f in early.frames)
+    assert len(early.frames) == shown + 2
+
+
+def test_padding_neither_becomes_a_frame_nor_holds_one_back() -> None:
+    early = Collector()
+    first, padding, second, third = packets([1, 1, 1, 1])
+    padding.marker, padding.timestamp = 0, first.timestamp  # as browsers send it: after a frame, with its time
+    padding._data = b""  # type: ignore[attr-defined]
+    for packet in [first, padding, second, third]:
+        early.add(packet)
+    assert [f.timestamp for f in early.frames] == [0, 6000, 9000]
+    assert all(f.data for f in early.frames)
+
+
+def test_a_torn_h264_picture_is_dropped_whole_though_its_later_slices_look_like_a_keyframe() -> None:
+    early = Collector()
+    head, _parameters, slice_1, slice_2, *whole = packets([1, 3, 2])
+    head._data = START + b"\x67p" + START + b"\x65a"  # type: ignore[attr-defined]
+    for packet in [slice_1, slice_2, *whole]:
+        packet._data = START + b"\x65slice"  # type: ignore[attr-defined]
+    early.add(head)
+    early.add(slice_1)
+    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.add(slice_1)  # whatever comes next makes the hole overdue
+    for packet in [slice_2, *whole]:
+        early.add(packet)
+    assert [f.timestamp for f in early.frames] == [0, 6000]
+
+
+def test_a_decoder_that_is_behind_gets_nothing_until_it_has_caught_up_and_then_a_keyframe() -> None:
+    early = Collector()
+    frames = packets([1] * 6)
+    frames[4]._data = DELTA  # type: ignore[attr-defined]
+    early.add(frames[0])
+    early.waiting = rtc.MAX_WAITING_FRAMES + 1
+    early.add(frames[1])
+    early.waiting = 1
+    early.clock.now = 1.0
+    early.add(frames[2])
+    assert early.plis == 0  # the keyframe would be given up too
+    early.waiting = 0
+    early.add(frames[4])  # and a loss meanwhile changes nothing
+    early.add(frames[3])
+    assert early.plis == 1
+    early.add(frames[5])
+    assert [f.timestamp for f in early.frames] == [0, 9000, 12_000, 15_000]
+
+
+VIDEO = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)
+REPAIR = RTCRtpCodecParameters("video/rtx", clockRate=90_000, payloadType=97, parameters={"apt": 96})
+
+
+def receiver() -> RTCRtpReceiver:
+    """A video receiver of VP8 with repair by RTX, connected to nothing."""
+    transport: Any = SimpleNamespace(
+        state="connected", _register_rtp_receiver=lambda *_: None, _unregister_rtp_receiver=lambda *_: None
+    )
+    made = RTCRtpReceiver("video", transport)
+    made._track = RemoteStreamTrack("video")
+    return made
+
+
+def vp8_packets(count: int) -> list[RtpPacket]:
+    """Real VP8: frame `i` is evenly grey at 10 * i, under noise so that a frame takes several packets."""
+    encoder, noise = Vp8Encoder(), np.random.default_rng(0)
+    made: list[RtpPacket] = []
+    for i in range(count):
+        grey = (10 * i + noise.integers(0, 60, (240, 320, 3))).astype(np.uint8)
+        frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+        frame.pts, frame.time_base = 3000 * i, Fraction(1, 90_000)
+        payloads, _ = encoder.encode(frame)
+        for part, payload in enumerate(payloads):
+            last = int(part == len(payloads) - 1)
+            number = (65_530 + len(made)) & 0xFFFF
+            made.append(
+                RtpPacket(
+                    payload_type=96, marker=last, sequence_number=number, timestamp=3000 * i, ssrc=1, payload=payload
+                )
+            )
+    return made
+
+
+async def test_a_packet_repaired_by_rtx_brings_every_frame_behind_it_to_the_decoder() -> None:
+    """The frames that come out together go in order and as VP8, though an RTX packet brought them out."""
+    early = receiver()
+    assert rtc.release_early(early)
+    encoding = RTCRtpDecodingParameters(ssrc=1, payloadType=96, rtx=RTCRtpRtxParameters(ssrc=2))
+    await early.receive(RTCRtpReceiveParameters(codecs=[VIDEO, REPAIR], encodings=[encoding]))
+    sent = vp8_packets(6)
+    lost = next(p for p in sent if p.timestamp == 3000 and p.marker)
+    for packet in [p for p in sent if p is not lost]:
+        await early._handle_rtp_packet(packet, 0)
+    repair = wrap_rtx(lost, payload_type=97, sequence_number=7, ssrc=2)
+    await early._handle_rtp_packet(repair, 0)
+    decoded = [await asyncio.wait_for(early.track.recv(), 10) for _ in range(6)]
+    await early.stop()
+    assert [frame.pts for frame in decoded] == [3000 * i for i in range(6)]
+    greys = [float(frame.to_ndarray(format="gray").mean()) for frame in decoded if isinstance(frame, av.VideoFrame)]
+    assert np.diff(greys) == pytest.approx([10] * 5, abs=3)
+
+
+async def test_the_queue_before_a_slow_decoder_stays_short() -> None:
+    early = receiver()
+    assert rtc.release_early(early)
+    inner: Any = early
+    inner._RTCRtpReceiver__codecs = {96: VIDEO}
+    inner._RTCRtpReceiver__decoder_thread = object()  # one that never takes a frame
+    for number in range(100):
+        packet = RtpPacket(payload_type=96, marker=1, sequence_number=number, ssrc=1, payload=b"\x10" + KEY)
+        packet.timestamp = 3000 * number
+        await early._handle_rtp_packet(packet, 0)
+    assert inner._RTCRtpReceiver__decoder_queue.qsize() == rtc.MAX_WAITING_FRAMES + 1
+
+
+async def test_an_unknown_upstream_keeps_its_own_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(JitterBuffer):
+        """What a later aiortc might use."""
+
+    inner: Any = receiver()
+    stock = inner._RTCRtpReceiver__jitter_buffer
+    with monkeypatch.context() as patch:
+        patch.setattr(rtc, "HANDLE_RTP_SOURCE", "of another version")
+        assert not rtc.release_early(inner)
+    assert inner._RTCRtpReceiver__jitter_buffer is stock
+    inner._RTCRtpReceiver__jitter_buffer = other = Other(capacity=512)
+    assert not rtc.release_early(inner)
+    assert inner._RTCRtpReceiver__jitter_buffer is other
 
 
 @pytest.mark.parametrize(
