@@ -57,7 +57,7 @@ def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[Scored
         threshold: in [0, 1]; cells at or above it are the object. For "two_stage" it is that of `two_stage_threshold`,
             a share of the maximum, and cells above it are the object.
     """
-    if maker == "none" or not np.isfinite(grid).all() or grid.max() <= grid.min():
+    if maker == "none" or _shapeless(grid):
         return ()
     heat = cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     if maker == "two_stage":
@@ -87,6 +87,8 @@ def two_stage_threshold(grid: Float32, features: Float32) -> float:
     Returns:
         The threshold; 1, above which there is nothing, when no component has enough border cells.
     """
+    if _shapeless(grid):
+        return 1.0
     channels, height, width = features.shape
     cells = np.nan_to_num(features.reshape(channels, -1).astype(np.float32, copy=False))
     cells = cells / np.maximum(np.linalg.norm(cells, axis=0), np.float32(1e-12))
@@ -109,6 +111,11 @@ def two_stage_threshold(grid: Float32, features: Float32) -> float:
     if len(taus) > 1:
         variance[0] = np.inf
     return taus[int(np.argmin(variance))]
+
+
+def _shapeless(grid: Float32) -> bool:
+    """Whether a map is constant, or holds a value that is no number."""
+    return not np.isfinite(grid).all() or bool(grid.max() <= grid.min())
 
 
 def _border_cells(mask: Mask) -> NDArray[np.bool_]:

@@ -96,7 +96,6 @@ class EarlyJitterBuffer(JitterBuffer):
         origin = self._origin
         pli, _ = super().add(packet)
         if self._origin != origin:  # the very first packet, or a jump
-            self._arrived[place] = now
             self._newest = packet.sequence_number
             self._part = []
         elif uint16_gt(packet.sequence_number, self._newest):

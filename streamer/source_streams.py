@@ -51,8 +51,8 @@ class SourceStreams:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     def _on_state(self, stream: Stream, state: str, detail: str) -> None:
-        if stream.closed or self._closing:
-            return
+        if stream.closed or self._closing or (state, detail) == (stream.state, stream.detail):
+            return  # a looped file says "playing" each time round
         stream.state, stream.detail = state, detail
         logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
         if state not in ("ended", "failed"):

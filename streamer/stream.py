@@ -130,6 +130,8 @@ class Stream:
         arrival = Arrival(frame, seconds - self._origin, self.counters.received, received)
         self.counters.received += 1
         self._telemetry.received()
+        if not self._subscribers:
+            return  # nobody looks: the source is kept up with, and the model left to the other streams
         request = FrameRequest(self._analysis, None if self._analysis.classes else self._tracker, arrival.pts)
         self._lane.offer(Job(self.model, frame, request), lambda outcome: self._done(arrival, outcome))
 

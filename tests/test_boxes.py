@@ -126,8 +126,7 @@ def test_two_objects_give_one_box_or_two() -> None:
 )
 @settings(deadline=None, max_examples=80)
 def test_any_map_gives_boxes_inside_the_frame(grid: Float32, threshold: float, maker: BoxMaker) -> None:
-    features = np.random.default_rng(0).standard_normal((3, 7, 5)).astype(np.float32)
-    boxes = find_boxes(grid, maker, threshold, features)
+    boxes = find_boxes(grid, maker, threshold)
     if maker != "two_stage":
         assert bool(boxes) == (grid.max() > grid.min()), "every map that is not flat has an object"
     for (x0, y0, x1, y1), score in boxes:
@@ -150,12 +149,11 @@ def test_of_a_single_bump_a_lower_threshold_never_gives_a_smaller_box(seed: int,
 @pytest.mark.parametrize("maker", ["largest", "components", "two_stage", "none"])
 @pytest.mark.parametrize("value", [0.0, 0.7, np.nan, np.inf])
 def test_a_flat_or_broken_map_has_no_box(maker: BoxMaker, value: float) -> None:
-    features = np.ones((2, 7, 7), np.float32)
-    assert find_boxes(np.full((7, 7), value, np.float32), maker, 0.0, features) == ()
+    assert find_boxes(np.full((7, 7), value, np.float32), maker, 0.0) == ()
     partly = random_grid(0, 7, 7)
     partly[3, 3] = value
     if not np.isfinite(value):
-        assert find_boxes(partly, maker, 0.3, features) == ()
+        assert find_boxes(partly, maker, 0.3) == ()
 
 
 def test_none_draws_nothing_and_threshold_zero_takes_the_whole_frame() -> None:
@@ -174,7 +172,7 @@ def test_a_peak_too_sharp_for_interpolation_is_boxed_by_its_cell(threshold: floa
     assert box == pytest.approx((9 / 14, 4 / 14, 10 / 14, 5 / 14))
 
 
-def two_stage_by_loops(grid: Float32, features: Float32) -> float | None:
+def two_stage_by_loops(grid: Float32, features: Float32) -> float:
     """The thesis's definition, cell by cell."""
     _, height, width = features.shape
     cells = list(itertools.product(range(height), range(width)))
@@ -194,7 +192,7 @@ def two_stage_by_loops(grid: Float32, features: Float32) -> float | None:
             break
         mean = [sum(cosine(seed, cell) for seed in seeds) / len(seeds) for cell in cells]
         results.append((float(np.var(mean)), step * 0.05))
-    return min(results[1:] or results)[1] if results else None
+    return min(results[1:] or results)[1] if results else 1.0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -215,13 +213,21 @@ def test_two_stage_finds_the_objects_edge_whatever_the_grid_of_the_features(feat
     inside[8:20, 8:20] = 1
     soft = cv2.resize(cv2.blur(inside, (5, 5)), (feature_side, feature_side), interpolation=cv2.INTER_AREA)
     features = np.stack([soft, 1 - soft]).astype(np.float32)
-    ((box, _),) = find_boxes(grid, "two_stage", 0.0, features)
+    ((box, _),) = find_boxes(grid, "two_stage", two_stage_threshold(grid, features))
     assert box == pytest.approx((8 / 28, 8 / 28, 20 / 28, 20 / 28), abs=0.13)
 
 
-def test_two_stage_without_enough_border_has_no_box_and_without_features_is_refused() -> None:
+def test_two_stage_without_enough_border_has_no_box() -> None:
     grid = np.zeros((7, 7), np.float32)
     grid[3, 3] = 1
-    assert find_boxes(grid, "two_stage", 0.5, np.ones((4, 7, 7), np.float32)) == ()
-    with pytest.raises(ValueError, match="needs the features"):
-        find_boxes(grid, "two_stage", 0.5)
+    threshold = two_stage_threshold(grid, np.ones((4, 7, 7), np.float32))
+    assert threshold == 1.0
+    assert find_boxes(grid, "two_stage", threshold) == ()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7, np.nan, np.inf])
+def test_two_stage_finds_nothing_on_a_flat_or_broken_map(value: float) -> None:
+    grid = np.full((7, 7), value, np.float32)
+    threshold = two_stage_threshold(grid, np.ones((2, 7, 7), np.float32))
+    assert 0 <= threshold <= 1
+    assert find_boxes(grid, "two_stage", threshold) == ()

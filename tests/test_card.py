@@ -48,3 +48,10 @@ def test_a_file_without_a_usable_card_is_answered_with_a_sentence(metadata: dict
         ModelCard.from_metadata(metadata, "x.onnx")
     assert sentence in str(caught.value)
     assert "again" in str(caught.value)
+
+
+def test_classes_are_looked_up_by_name_and_id_and_that_is_no_part_of_the_document() -> None:
+    before = CARD.to_json()
+    assert CARD.class_lookup == {"cat": 0, "dog": 1, "n1": 0, "n2": 1}
+    assert CARD.to_json() == before
+    assert ModelCard.from_metadata({METADATA_KEY: before}, "pets.onnx") == CARD

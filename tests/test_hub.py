@@ -142,6 +142,7 @@ async def test_stopping_the_server_finishes_the_recording(config: ServerConfig, 
 
 async def test_pictures_take_turns_with_streams(client: TestClient[Any, Any]) -> None:
     hub = hub_of(client)
+    hub.stream("cat").subscribe(lambda _result: None, lambda _error: None)
     coffee = np.asarray(data.coffee())
     predictions = await asyncio.gather(*(hub.localize(coffee, AnalysisSettings()) for _ in range(5)))
     assert {p.top[0].name for p in predictions} == {"espresso"}

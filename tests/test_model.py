@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
@@ -100,3 +101,15 @@ def test_a_truncated_model_is_refused(tmp_path: Path, default_model_path: Path) 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"no model file at .*gone\.onnx"):
         LocalizationModel(tmp_path / "gone.onnx")
+
+
+@pytest.mark.parametrize("kind", ["EPFail", "Fail", "RuntimeException"])
+def test_what_a_provider_cannot_set_up_is_said(
+    default_model_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise getattr(ort.capi.onnxruntime_pybind11_state, kind)("no engine could be built.\nmore lines")
+
+    monkeypatch.setattr(ort, "InferenceSession", refuse)
+    with pytest.raises(ModelFileError, match=r"cannot be loaded as an ONNX model: no engine could be built\.$"):
+        read_card(default_model_path)

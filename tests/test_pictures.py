@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from localization.errors import PictureError, TooLargeError, UserError
-from localization.pictures import decode_picture, encode_png, read_picture, save_picture
+from localization.pictures import _upright_rgb, decode_picture, encode_png, read_picture, save_picture
 
 Pixels = NDArray[np.uint8]
 LIMIT = 1_000_000
@@ -121,6 +122,27 @@ def test_grey_bilevel_cmyk_and_sixteen_bits() -> None:
     assert np.array_equal(bilevel[..., 0], (ramp > 99) * np.uint8(255))
     cmyk = decode_picture(file_of(Image.fromarray(picture()).convert("CMYK"), "JPEG", quality=95), LIMIT)
     assert np.abs(cmyk.astype(int) - picture()).mean() < 12
+
+
+def test_sixteen_bits_take_no_more_memory_than_they_must() -> None:
+    """NumPy tells `tracemalloc` of its arrays; what Pillow holds besides is the decoded picture, 2 bytes a pixel."""
+    side = 1000
+    data = file_of(Image.fromarray(np.full((side, side), 0xABCD, np.uint16)), "PNG")
+    tracemalloc.start()
+    try:
+        decoded = decode_picture(data, LIMIT)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert decoded.shape == (side, side, 3)
+    assert (decoded == 0xAB).all()
+    assert peak < 8 * side * side  # 8 bytes a pixel was a single one of the wide arrays
+
+
+def test_wide_grey_is_clipped_to_sixteen_bits() -> None:
+    wide = Image.fromarray(np.array([[-5, 0, 256, 65535, 65536, 2**31 - 1]], np.int32))
+    assert wide.mode == "I"
+    assert _upright_rgb(wide)[0, :, 0].tolist() == [0, 0, 1, 255, 255, 255]
 
 
 def test_of_an_animation_the_first_frame() -> None:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from localization.boxes import two_stage_threshold
 from localization.errors import SettingsError
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, fit_picture, localize, localize_batch, normalised
@@ -71,6 +72,24 @@ def test_the_box_score_is_the_mean_of_the_map_inside(model: LocalizationModel, c
     fine = cv2.resize(shown.grid, (224, 224), interpolation=cv2.INTER_LINEAR)
     x0, y0, x1, y1 = (round(v * 224) for v in box.box)
     assert box.score == pytest.approx(float(fine[y0:y1, x0:x1].mean()), abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["spread", "plain"])
+def test_the_threshold_of_a_two_stage_box_is_the_one_that_bounds_it(
+    model: LocalizationModel, chelsea: NDArray[np.uint8], kind: str
+) -> None:
+    fitted = fit_picture(chelsea, model.card)
+    raw = model.run(fitted[None], np.full((1, model.card.mapped), -1, np.int64), np.zeros(1, np.int64))
+    wish = AnalysisSettings(map=kind, box="two_stage", threshold=0.9)  # type: ignore[arg-type]
+    prediction = localize(model, chelsea, wish)
+    (shown,), (box,) = prediction.maps, prediction.boxes
+    features = np.asarray(raw["features"][0], np.float32)
+    assert shown.threshold == pytest.approx(two_stage_threshold(shown.grid, features))
+    assert shown.threshold != 0.9
+    fine = cv2.resize(shown.grid, (224, 224), interpolation=cv2.INTER_LINEAR)
+    stats = cv2.connectedComponentsWithStats((fine > shown.threshold * fine.max()).view(np.uint8))[2]
+    x, y, w, h = max(stats[1:].tolist(), key=lambda row: row[cv2.CC_STAT_AREA])[:4]
+    assert box.box == pytest.approx((x / 224, y / 224, (x + w) / 224, (y + h) / 224))
 
 
 def test_a_batch_of_different_wishes_equals_them_one_by_one(

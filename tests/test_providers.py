@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 from localization import providers
+from localization.card import ModelCard
+from localization.model import read_card
 from localization.providers import ProviderError, choose_provider
+
+CARD = ModelCard("pets", ("cat", "dog"), ("n1", "n2"), 224, 7, 14, 512, 2)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, cuda: str | None, tensorrt: str | None) -> None:
@@ -58,8 +63,25 @@ def test_this_machine_is_judged_by_its_driver_not_by_the_wheel() -> None:
 
 def test_the_provider_list_is_explicit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, None, None)
-    (first, options), (second, _) = choose_provider("tensorrt").session_providers(224, tmp_path)
+    (first, options), (second, _) = choose_provider("tensorrt").session_providers(CARD, tmp_path)
     assert (first, second) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
     assert options["trt_engine_cache_path"] == str(tmp_path)
-    assert options["trt_profile_max_shapes"].startswith("frames:16x224x224x3")
-    assert [name for name, _ in choose_provider("cpu").session_providers(224, tmp_path)] == ["CPUExecutionProvider"]
+    assert options["trt_profile_min_shapes"] == "frames:1x224x224x3,classes:1x2,method:1"
+    assert options["trt_profile_max_shapes"] == "frames:16x224x224x3,classes:16x2,method:16"
+    assert [name for name, _ in choose_provider("cpu").session_providers(CARD, tmp_path)] == ["CPUExecutionProvider"]
+
+
+def test_tensorrt_s_ranges_hold_every_input_of_the_graph(
+    default_model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inputs are read off a real model file: each has a free batch dimension, and each wants a range."""
+    without(monkeypatch, None, None)
+    (_, options), _ = choose_provider("tensorrt").session_providers(read_card(default_model_path), tmp_path)
+    session = ort.InferenceSession(str(default_model_path), providers=["CPUExecutionProvider"])
+    for bound, batch in (("min", 1), ("opt", 1), ("max", 16)):
+        expected = {
+            value.name: [size if isinstance(size, int) else batch for size in value.shape]
+            for value in session.get_inputs()
+        }
+        ranges = dict(item.split(":") for item in options[f"trt_profile_{bound}_shapes"].split(","))
+        assert {name: [int(n) for n in shape.split("x")] for name, shape in ranges.items()} == expected

@@ -20,6 +20,7 @@ import pytest
 from localization.errors import UserError
 from localization.prediction import Prediction, RankedClass
 from streamer import recorder as recorder_module
+from streamer import recordings as recordings_module
 from streamer.live_file import LiveVideoFile
 from streamer.recorder import Recorder
 from streamer.recordings import RecordingBusyError, RecordingStore, UnknownRecordingError
@@ -92,7 +93,9 @@ for number in range(10_000):
 """
 
 
-def test_a_killed_process_leaves_a_file_playable_to_its_last_second(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_file_playable_to_its_last_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = CHILD.format(tests=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -106,6 +109,12 @@ def test_a_killed_process_leaves_a_file_playable_to_its_last_second(tmp_path: Pa
     assert left.duration > 10 - 1.1 - recorder_module.QUEUE_FRAMES / 30
     assert left.duration == pytest.approx(len(frames) / 30, abs=0.05)
     assert abs(len(lines(left.sidecar)) - len(frames)) <= 31  # a kill between the two files
+    with monkeypatch.context() as patch:  # what was measured is kept: nobody reads the whole file again
+        patch.setattr(av, "open", lambda *args, **options: pytest.fail("measured twice"))
+        assert RecordingStore(tmp_path).list() == (left,)
+    with left.video.open("r+b") as cut:
+        cut.truncate(left.bytes // 2)  # a file that has changed since is another matter
+    assert 0 < RecordingStore(tmp_path).get(left.id).frames < left.frames
     RecordingStore(tmp_path).delete(left.id)
     assert list(tmp_path.iterdir()) == []
 
@@ -170,6 +179,8 @@ def test_a_disk_that_fills_up_ends_the_recording_with_a_valid_file(
     assert recorder.failed is not None
     assert "0.0 GB left" in recorder.failed
     assert made.complete
+    assert made.ended == recorder.failed
+    assert RecordingStore(tmp_path).get(made.id) == made
     assert len(decoded(made.video)) == made.frames == len(lines(made.sidecar)) < 300
     monkeypatch.undo()
 
@@ -226,6 +237,32 @@ def test_a_running_recording_is_listed_and_kept(tmp_path: Path) -> None:
     recorder.stop()
     store.delete(recorder.id)
     assert store.list() == ()
+
+
+@pytest.mark.parametrize("facts", ["", "{", "[]", "3", "{}", '{"complete": true}', "[" * 100_000, "\x00", "null"])
+def test_damaged_facts_cost_the_list_one_entry(tmp_path: Path, caplog: pytest.LogCaptureFixture, facts: str) -> None:
+    store = RecordingStore(tmp_path)
+    recorder = store.new("whole")
+    fill(recorder, [0.0, 0.1])
+    made = recorder.stop()
+    (tmp_path / "20260101-000000-abcd.json").write_text(facts)
+    (tmp_path / "20260101-000000-dcba.json").write_bytes(b"\xff\xfe\xfa")
+    assert store.list() == (made,)
+    assert "20260101-000000-abcd" in caplog.text
+    with pytest.raises(UnknownRecordingError, match=r"abcd\.json are damaged: mend or remove"):
+        store.get("20260101-000000-abcd")
+
+
+def test_a_folder_that_cannot_be_written_is_still_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"id": "20260101-000000-abcd", "title": "cut", "started": "2026-01-01T00:00:00+00:00", "complete": False}
+    (tmp_path / "20260101-000000-abcd.json").write_text(json.dumps(facts))
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recordings_module, "write_facts", full)
+    (left,) = RecordingStore(tmp_path).list()
+    assert (left.title, left.frames, left.complete) == ("cut", 0, False)
 
 
 @pytest.mark.parametrize("wrong", ["../secret", "20260101-000000-abcd", "", "20260101-000000-abcd/..", "x" * 500])

@@ -12,9 +12,13 @@ import av
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from jsonschema import Draft202012Validator
 from skimage import data
 
+from localization.settings import AnalysisSettings
 from streamer.config import ServerConfig, SourceSpec
+from streamer.hub import HUB
+from streamer.openapi_schemas import SCHEMAS
 from streamer.server import create_app
 
 Client = TestClient[Any, Any]
@@ -141,3 +145,35 @@ async def test_a_folder_that_cannot_be_made_is_said(client: Client, tmp_path: Pa
     assert 400 <= status < 600
     assert status != 500
     assert "recordings" in document["detail"]
+
+
+def described(recording: dict[str, Any]) -> None:
+    """Hold an answer to the OpenAPI document's schema."""
+    Draft202012Validator(SCHEMAS["Recording"]).validate(recording)
+
+
+async def test_a_recording_without_a_frame_is_answered_without_files(client: Client) -> None:
+    assert client.server.app is not None  # type: ignore[attr-defined]
+    hub = client.server.app[HUB]  # type: ignore[attr-defined]
+    await hub.open_stream("camera", "silent", AnalysisSettings(), "silent")  # nothing feeds it
+    status, started = await answer(client, "POST", "/api/streams/silent/recordings")
+    assert status == 201
+    described(started)
+    status, stopped = await answer(client, "DELETE", "/api/streams/silent/recordings/current")
+    assert (status, stopped["id"], stopped["frames"]) == (200, started["id"], 0)
+    assert (stopped["video"], stopped["sidecar"], stopped["complete"]) == (None, None, False)
+    assert "No frame" in stopped["ended"]
+    described(stopped)
+    assert await answer(client, "GET", "/api/recordings") == (200, [])
+
+
+async def test_a_recording_that_ended_by_itself_says_why(client: Client) -> None:
+    recording = await recorded(client)
+    described(recording)
+    assert recording["ended"] is None
+    folder = client.server.app[HUB].config.recordings  # type: ignore[attr-defined]
+    facts = folder / f"{recording['id']}.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "ended": "The disk is full."}))
+    _, (listed,) = await answer(client, "GET", "/api/recordings")
+    assert listed == {**recording, "ended": "The disk is full."}
+    described(listed)

@@ -38,7 +38,7 @@ def packets(sizes: list[int], first: int = 65530, keyframes: bool = True) -> lis
         for part in range(size):
             packet = RtpPacket(sequence_number=sequence & 0xFFFF, timestamp=3000 * frame, marker=int(part == size - 1))
             head = KEY if keyframes else DELTA
-            packet._data = (head if part == 0 else b"") + bytes([frame, part])  # type: ignore[attr-defined]
+            packet._data = (head if part == 0 else b"") + bytes([frame, part & 0xFF])  # type: ignore[attr-defined]
             made.append(packet)
             sequence += 1
     return made
@@ -199,16 +199,52 @@ def test_a_restart_of_the_numbers_far_back_starts_the_hole_deadline_anew() -> No
 @pytest.mark.parametrize("first", [32_768, 65_000, 40_000])
 def test_a_jump_of_the_numbers_waits_for_a_keyframe(first: int) -> None:
     early = Collector()
-    for packet in packets([1, 2], first=0):
+    for packet in packets([1, 2], first=0)[:-1]:
         early.add(packet)
-    shown = len(early.frames)
     jumped = [*packets([2, 1], first=first, keyframes=False), *packets([2, 2], first=first + 3)]
     for packet in jumped:
         packet.timestamp += 90_000
         early.add(packet)
     assert early.plis == 1
     assert all(rtc.is_keyframe(f.data) for f in early.frames)
-    assert len(early.frames) == shown + 2
+    assert [f.timestamp for f in early.frames] == [0, 90_000, 93_000]
+
+
+def test_two_holes_that_are_both_overdue_are_skipped_at_once() -> None:
+    early = Collector()
+    _, first, _, third, _, fifth, sixth = packets([1] * 7)
+    for packet in [first, third, fifth]:
+        early.add(packet)
+    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.add(sixth)
+    assert [f.timestamp for f in early.frames] == [3000, 18_000]
+
+
+def test_a_frame_larger_than_the_buffer_is_given_up() -> None:
+    early = Collector()
+    for packet in packets([1, 600, 2]):
+        early.add(packet)
+    assert [f.timestamp for f in early.frames] == [0, 6000]
+    assert early.plis >= 1
+
+
+def test_packets_in_order_are_each_looked_at_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a keyframe of many packets, and after the numbers have started again."""
+    early = Collector()
+    looks = 0
+    at = early.buffer._at
+
+    def counted(offset: int) -> RtpPacket | None:
+        nonlocal looks
+        looks += 1
+        return at(offset)
+
+    monkeypatch.setattr(early.buffer, "_at", counted)
+    sent = [*packets([300, 2, 2], first=30_000), *packets([300, 2, 2], first=1000)]
+    for packet in sent:
+        early.add(packet)
+    assert len(early.frames) == 6
+    assert looks <= 3 * len(sent)
 
 
 def test_padding_neither_becomes_a_frame_nor_holds_one_back() -> None:
@@ -284,7 +320,12 @@ def vp8_packets(count: int) -> list[RtpPacket]:
             number = (65_530 + len(made)) & 0xFFFF
             made.append(
                 RtpPacket(
-                    payload_type=96, marker=last, sequence_number=number, timestamp=3000 * i, ssrc=1, payload=payload
+                    payload_type=96,
+                    marker=last,
+                    sequence_number=number,
+                    timestamp=70_000 + 3000 * i,
+                    ssrc=1,
+                    payload=payload,
                 )
             )
     return made
@@ -297,7 +338,7 @@ async def test_a_packet_repaired_by_rtx_brings_every_frame_behind_it_to_the_deco
     encoding = RTCRtpDecodingParameters(ssrc=1, payloadType=96, rtx=RTCRtpRtxParameters(ssrc=2))
     await early.receive(RTCRtpReceiveParameters(codecs=[VIDEO, REPAIR], encodings=[encoding]))
     sent = vp8_packets(6)
-    lost = next(p for p in sent if p.timestamp == 3000 and p.marker)
+    lost = next(p for p in sent if p.timestamp == 73_000 and p.marker)
     for packet in [p for p in sent if p is not lost]:
         await early._handle_rtp_packet(packet, 0)
     repair = wrap_rtx(lost, payload_type=97, sequence_number=7, ssrc=2)

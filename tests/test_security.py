@@ -93,6 +93,14 @@ async def test_a_rebound_name_is_not(local: Client, host: str, path: str) -> Non
     assert (await response.json())["error"] == "forbidden"
 
 
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 403), ("localhost", 403), ("0.0.0.0", 200)])
+async def test_insecure_opens_other_names_only_where_others_reach_it(host: str, status: int) -> None:
+    config = ServerConfig(host=host, insecure=True)
+    async with TestClient(TestServer(small_app(config))) as client:
+        assert (await client.get("/api/thing", headers={"Host": "evil.example"})).status == status
+        assert (await client.get("/api/thing", headers={"Host": "localhost:8000"})).status == 200
+
+
 async def test_behind_a_token_any_name_is_taken(guarded: Client) -> None:
     headers = {"Host": "cam.example", "Authorization": f"Bearer {TOKEN}"}
     assert (await guarded.get("/api/thing", headers=headers)).status == 200
@@ -106,6 +114,8 @@ async def test_behind_a_token_any_name_is_taken(guarded: Client) -> None:
         ("https://evil.example", 403),
         ("null", 403),
         ("http://localhost:9", 403),
+        ("http://[", 403),
+        ("http://[localhost]:8000", 403),
         (None, 200),
     ],
 )
@@ -123,6 +133,7 @@ async def test_another_site_s_page_changes_nothing(local: Client, method: str, o
         ("https://cam.example:8443", "cam.example", False),
         ("https://user@cam.example", "cam.example", False),
         ("file://", "", False),
+        ("http://[", "[", False),
     ],
 )
 def test_same_origin(origin: str, host: str, *, expected: bool) -> None:

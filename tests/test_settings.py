@@ -12,6 +12,7 @@ from localization.settings import (
     BOX_MAKERS,
     COLORMAPS,
     MAP_KINDS,
+    MAX_CLASS_NAME,
     AnalysisSettings,
     PaintSettings,
     Settings,
@@ -44,6 +45,8 @@ ACCEPTED = [
     ("classes", "tabby, crane,3", ("tabby", "crane", "3")),
     ("classes", ["tabby", 3], ("tabby", 3)),
     ("classes", 3, (3,)),
+    ("classes", ["tabby"] * 8000 + [3], ("tabby", 3)),
+    ("classes", "x" * MAX_CLASS_NAME, ("x" * MAX_CLASS_NAME,)),
     ("top_k", 1, 1),
     ("top_k", "5", 5),
     ("top_k", 3.0, 3),
@@ -74,6 +77,9 @@ REFUSED = [
     ("classes", "tabby,,crane"),
     ("classes", {"a": 1}),
     ("classes", 1.5),
+    ("classes", [0, 1, 2, 3, 4, 5]),
+    ("classes", ",".join(map(str, range(8000)))),
+    ("classes", ["tabby", "x" * (MAX_CLASS_NAME + 1)]),
     ("top_k", 0),
     ("top_k", 6),
     ("top_k", 2.5),
@@ -246,3 +252,16 @@ def test_classes_are_counted_once_and_not_above_what_one_run_maps() -> None:
     assert resolve(AnalysisSettings(classes=("tabby", 1, "TABBY", 0)), CARD).classes == (1, 0)
     with pytest.raises(SettingsError, match="maps 5 classes at once and 6 were asked for"):
         resolve(AnalysisSettings(classes=(0, 1, 2, 3, 4, 5)), CARD)
+
+
+def test_too_many_or_too_long_classes_are_told_the_limit() -> None:
+    with pytest.raises(SettingsError, match="at most 5 different classes, not 6"):
+        Settings().changed({"classes": ["tabby", "tabby", 0, 1, 2, 3, 4]})
+    with pytest.raises(SettingsError, match="at most 200 characters, not 201"):
+        Settings().changed({"classes": "x" * 201})
+
+
+def test_of_equal_names_the_first_counts_and_names_go_before_ids() -> None:
+    names, ids = ("crane", "Crane", "b", "straße"), ("b", "c", "crane", "STRASSE")
+    card = ModelCard("twins", names, ids, 224, 7, 14, 8, 4)
+    assert [class_index(card, wanted) for wanted in ("CRANE", "b", "c", "strasse")] == [0, 2, 1, 3]

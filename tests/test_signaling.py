@@ -176,3 +176,9 @@ async def test_a_bad_offer_gets_its_answer_and_leaves_nothing_behind(
     assert not hub.streams
     assert not hub.viewers
     assert not hub.peers
+
+
+@pytest.mark.parametrize("opening", ["[", '{"sdp":'])
+async def test_brackets_without_end_are_refused_in_words(client: Client, opening: str) -> None:
+    response = await client.post("/api/sessions", data=opening * (100_000 // len(opening)))
+    assert (response.status, (await response.json())["error"]) == (400, "bad-offer")

@@ -142,3 +142,13 @@ async def test_a_closed_stream_is_silent(bench: Bench) -> None:
     await asyncio.sleep(0.01)
     assert (bench.results, bench.stream.state, bench.stream.counters.received) == ([], "ended", 0)
     bench.stream.unsubscribe(bench.results.append, bench.errors.append)  # as a viewer does that outlives it
+
+
+async def test_nobody_watching_means_no_inference_but_the_source_is_kept_up_with(bench: Bench) -> None:
+    on_result, on_error = bench.results.append, bench.errors.append
+    bench.stream.unsubscribe(on_result, on_error)
+    await bench.push(0)
+    assert (bench.stream.counters.received, bench.engine.jobs) == (1, [])
+    bench.stream.subscribe(on_result, on_error)
+    await bench.push(3000)
+    assert [r.arrival.number for r in bench.results] == [1]

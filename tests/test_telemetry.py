@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer import telemetry as telemetry_module
 from streamer.telemetry import STAGES, Telemetry, watch_loop
 
 NAMES = {
@@ -56,6 +58,13 @@ def test_frames_are_counted_and_timed() -> None:
     assert seen["seekcam_stage_seconds_count", "infer"] == 2
     assert seen["seekcam_stage_seconds_sum", "infer"] == pytest.approx(0.06)
     assert {label for name, label in seen if name == "seekcam_stage_seconds_count"} == set(STAGES)
+
+
+def test_only_stages_that_somebody_times_are_listed() -> None:
+    package = Path(telemetry_module.__file__).parent
+    code = "".join(p.read_text("utf-8") for p in package.glob("*.py") if p.name != "telemetry.py")
+    code += (package.parent / "localization" / "pipeline.py").read_text("utf-8")
+    assert [stage for stage in STAGES if f'"{stage}"' not in code] == []
 
 
 def test_gauges_and_distributions() -> None:

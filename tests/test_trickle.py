@@ -1,5 +1,6 @@
 """SDP fragments against a real offer: whose candidates they are, and what is refused."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,12 +25,15 @@ async def peer() -> AsyncIterator[RTCPeerConnection]:
     await rtc.close_within(connection)
 
 
-async def offered() -> RTCPeerConnection:
+async def offered(named: bool = True) -> RTCPeerConnection:
     caller = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     caller.addTransceiver("audio", direction="sendonly")
     caller.addTransceiver("video", direction="sendonly")
     called = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    await called.setRemoteDescription(await caller.createOffer())
+    offer = await caller.createOffer()
+    if not named:
+        offer.sdp = re.sub(r"a=(mid:|group:BUNDLE).*\r\n", "", offer.sdp)
+    await called.setRemoteDescription(offer)
     await rtc.close_within(caller)
     return called
 
@@ -58,6 +62,16 @@ async def test_without_a_name_they_are_the_first_section_s(peer: RTCPeerConnecti
     await add_candidates(peer, f"a={FIRST}\na=end-of-candidates\n")
     assert candidates(peer)["0"] == [FIRST]
     assert "a=end-of-candidates" in peer.remoteDescription.sdp
+
+
+async def test_an_offer_whose_sections_have_no_names_takes_candidates() -> None:
+    peer = await offered(named=False)
+    try:
+        assert "a=mid:" not in peer.remoteDescription.sdp
+        await add_candidates(peer, f"a={FIRST}\r\n")
+        assert f"a={FIRST}" in peer.remoteDescription.sdp.splitlines()
+    finally:
+        await rtc.close_within(peer)
 
 
 async def test_another_user_fragment_is_a_restart_and_changes_nothing(peer: RTCPeerConnection) -> None:
