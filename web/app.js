@@ -182,7 +182,7 @@ async function toggleRecording() {
     if (state.recording === null) await api.startRecording(state.stream);
     else {
       const recording = await api.stopRecording(state.stream);
-      toast(`Recording saved: ${recording.duration.toFixed(1)} s.`);
+      toast(recording.frames > 0 ? `Recording saved: ${recording.duration.toFixed(1)} s.` : recording.ended ?? "Nothing was recorded.");
     }
   } catch (error) {
     toast(explain(error).detail);

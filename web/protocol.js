@@ -60,8 +60,9 @@
  * @property {number} frames
  * @property {number} bytes
  * @property {boolean} complete
- * @property {string} video
- * @property {string} sidecar
+ * @property {string | null} ended why it ended by itself
+ * @property {string | null} video null when it has no frame
+ * @property {string | null} sidecar
  *
  * @typedef {{ class: number, name: string, score: number }} Ranked
  * @typedef {{ class: number, score: number, box: [number, number, number, number] }} Box

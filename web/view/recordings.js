@@ -38,17 +38,17 @@ export class Recordings {
     const when = new Date(recording.started);
     const readable = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     const name = Number.isNaN(when.getTime()) ? recording.id : readable;
-    const state = recording.complete ? "" : " · under way or cut short";
-    const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state}`;
+    const state = recording.ended ?? (recording.complete ? "" : "under way or cut short");
+    const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state && " · "}${state}`;
     const about = make("div", { class: "about" }, make("p", {}, name), make("p", { title: facts }, facts));
     const play = iconButton("play", `Play the recording of ${name}`);
     play.onclick = () => this.#play(recording, name);
     const remove = iconButton("trash", `Delete the recording of ${name}`);
     remove.onclick = () => this.#remove(recording, remove, name);
     const file = `seekcam-${recording.id}`;
-    const [picture, lines] = [this.#api.address(recording.video), this.#api.address(recording.sidecar)];
-    const video = link("download", `Download the recording of ${name}`, picture, `${file}.mp4`);
-    const results = link("text", `Download the results of ${name}`, lines, `${file}.jsonl`);
+    const [picture, lines] = [recording.video ?? "", recording.sidecar ?? ""].map((at) => this.#api.address(at));
+    const video = link("download", `Download the recording of ${name}`, picture ?? "", `${file}.mp4`);
+    const results = link("text", `Download the results of ${name}`, lines ?? "", `${file}.jsonl`);
     return make("li", { "data-id": recording.id }, about, play, video, results, remove);
   }
 
@@ -58,7 +58,7 @@ export class Recordings {
    */
   #play(recording, name) {
     byId("player-title", HTMLHeadingElement).textContent = `${recording.title}, ${name}`;
-    this.#video.src = this.#api.address(recording.video);
+    this.#video.src = this.#api.address(recording.video ?? "");
     this.#player.showModal();
     this.#video.play().catch(() => {
       // Some browsers wait for a click on the player's own button.

@@ -4,7 +4,7 @@
 
 import { byId, calm, make } from "./dom.js";
 
-const STAGES = ["queue", "prepare", "infer", "boxes", "paint", "encode"];
+const STAGES = ["queue", "prepare", "infer", "boxes", "paint"];
 const FRAMES = 120;
 const REDRAW_MS = 120;
 const REDRAW_CALM_MS = 1000;
