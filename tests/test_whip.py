@@ -130,7 +130,7 @@ async def test_video_goes_in_by_whip_and_comes_back_annotated_by_whep(
     peer.addTrack(AudioStreamTrack())
     published = await connect(client, "/whip/cat", peer)
     assert [t.currentDirection for t in peer.getTransceivers()] == ["sendonly", "sendonly"]
-    await until(lambda: "cat" in hub.streams and hub.streams["cat"].counters.processed > 3)
+    await until(lambda: "cat" in hub.streams and hub.streams["cat"].counters.received > 3)
     assert hub.stream_summaries()[0]["source"] == "whip"
 
     tracks: list[MediaStreamTrack] = []
@@ -174,7 +174,7 @@ async def test_ffmpeg_publishes_with_a_token_and_frees_its_name_at_the_end(guard
         await until(lambda: "cat" in hub.streams)
         stream = hub.streams["cat"]
         stream.subscribe(lambda result: seen.add(result.prediction.top[0].name), lambda _: None)
-        await until(lambda: stream.counters.processed > 20)
+        await until(lambda: stream.counters.received > 20)
         assert seen & CATS
         assert (stream.width, stream.height) == (448, 300)
         output, _ = await process.communicate()
@@ -189,7 +189,7 @@ async def test_a_publisher_that_is_killed_frees_its_name(
     monkeypatch.setattr(whip, "SILENCE_S", 1.0)
     hub = hub_of(client)
     async with ffmpeg(client, tmp_path) as process:
-        await until(lambda: "cat" in hub.streams and hub.streams["cat"].counters.processed)
+        await until(lambda: "cat" in hub.streams and hub.streams["cat"].counters.received)
         await asyncio.sleep(2.2)
         assert "cat" in hub.streams  # it is not silent while it sends
         process.kill()
@@ -420,7 +420,7 @@ async def test_trickled_candidates_make_the_connection(client: Client, peer: RTC
     assert await patch(fragment, If_Match=tag) == 204
     assert ice[0] in resource.peer.remoteDescription.sdp
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await until(lambda: hub_of(client).streams["cat"].counters.processed)
+    await until(lambda: hub_of(client).streams["cat"].counters.received)
 
 
 def test_the_refused_codec_is_none_of_ours() -> None:
