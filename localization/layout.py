@@ -76,12 +76,11 @@ def _texts(
     """Name, percentage, style and box of each label."""
     if not prediction.sure:
         return [(NOT_SURE, "", CALM, None)]
-    scores = {ranked.index: ranked.score for ranked in prediction.top}
     texts = []
     for shown in prediction.maps:
         # A name in a script that no font of this machine has would be a row of boxes: its number says more.
         name = shown.name if shown.name.strip() and coverage(shown.name) > 0.5 else f"(#{shown.index})"
-        suffix = f" {_percent(scores[shown.index])}" if shown.index in scores else ""
+        suffix = f" {_percent(shown.score)}"
         texts.append((name, suffix, PlateStyle(colours[shown.index], INK), first.get(shown.index)))
     return texts
 

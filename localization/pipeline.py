@@ -96,7 +96,9 @@ def _interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReque
     ranking = np.argsort(-scores, kind="stable")[: analysis.top_k]
     chosen = [int(c) for c in raw["chosen"][index]]
     shown = _shown_classes(scores, logits, chosen, request)
-    maps = tuple(_class_map(card, raw, index, analysis, chosen.index(wanted), wanted) for wanted in shown)
+    maps = tuple(
+        _class_map(card, raw, index, analysis, chosen.index(wanted), wanted, float(scores[wanted])) for wanted in shown
+    )
     boxes = tuple(
         Box(m.index, m.name, score, rectangle)
         for m in maps
@@ -123,7 +125,7 @@ def _shown_classes(
 
 
 def _class_map(
-    card: ModelCard, raw: RawOutputs, index: int, analysis: Analysis, position: int, wanted: int
+    card: ModelCard, raw: RawOutputs, index: int, analysis: Analysis, position: int, wanted: int, score: float
 ) -> ClassMap:
     if analysis.map == "spread":
         grid = cast("NDArray[np.float32]", raw["spread"][index, position])
@@ -140,7 +142,7 @@ def _class_map(
             threshold = given
     if analysis.box == "two_stage":
         threshold = two_stage_threshold(grid, cast("NDArray[np.float32]", raw["features"][index]))
-    return ClassMap(wanted, card.classes[wanted], grid, threshold)
+    return ClassMap(wanted, card.classes[wanted], grid, threshold, score)
 
 
 def normalised(grid: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -22,12 +22,17 @@ class RankedClass:
 
 @dataclass(frozen=True, eq=False)
 class ClassMap:
-    """Where one class is: `grid` float32 [h, w] in [0, 1], and the threshold in [0, 1] that bounds its box."""
+    """Where one class is.
+
+    `grid` is float32 [h, w] in [0, 1], `threshold` in [0, 1] bounds its box, and `score` is the class's softmax
+    probability, also of a class too improbable for the ranking.
+    """
 
     index: int
     name: str
     grid: NDArray[np.float32]
     threshold: float
+    score: float
 
 
 @dataclass(frozen=True)

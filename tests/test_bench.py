@@ -80,7 +80,7 @@ def test_numbers_survive_compression_at_a_poor_rate(clip: MovingPhotograph) -> N
 
 def test_numbers_survive_the_overlay(clip: MovingPhotograph) -> None:
     grid = np.linspace(0, 1, 196, dtype=np.float32).reshape(14, 14)
-    maps = (ClassMap(0, "suit", grid, 0.5),)
+    maps = (ClassMap(0, "suit", grid, 0.5, 0.9),)
     boxes = (Box(0, "suit", 0.8, (0.1, 0.1, 0.9, 0.7)),)
     seen = Prediction("m", "cam", (RankedClass(0, "suit", 0.9),), maps, boxes)
     assert frame_number(paint_frame(clip.frame(4711), seen, PaintSettings(opacity=0.7))) == 4711

@@ -53,7 +53,9 @@ def photograph(height: int, width: int, pixel_format: str = "yuv420p") -> tuple[
 
 def prediction() -> Prediction:
     grid = np.linspace(0, 1, 14 * 14, dtype=np.float32).reshape(14, 14)
-    return Prediction("net", "cam", (), (ClassMap(0, "cat", grid, 0.5),), (Box(0, "cat", 0.8, (0.1, 0.5, 0.9, 1.0)),))
+    return Prediction(
+        "net", "cam", (), (ClassMap(0, "cat", grid, 0.5, 0.9),), (Box(0, "cat", 0.8, (0.1, 0.5, 0.9, 1.0)),)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Where boxes and labels stand: inside the picture, clear of each other, mirrored in place but never in writing."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def prediction(rectangles: list[tuple[int, Rectangle]], classes: int = 1) -> Pre
         model="m",
         method="cam",
         top=tuple(RankedClass(i, NAMES[i], 0.87 - 0.1 * i) for i in range(classes)),
-        maps=tuple(ClassMap(i, NAMES[i], grid, 0.5) for i in range(classes)),
+        maps=tuple(ClassMap(i, NAMES[i], grid, 0.5, 0.87 - 0.1 * i) for i in range(classes)),
         boxes=tuple(Box(i, NAMES[i], 0.5, rectangle) for i, rectangle in rectangles if i < classes),
     )
 
@@ -103,13 +104,14 @@ def test_switches_and_classes_without_box_or_rank() -> None:
     seen = prediction([(0, (0.3, 0.3, 0.6, 0.6))])
     assert not lay_out(seen, PaintSettings(boxes=False), 640, 480).boxes
     assert lay_out(seen, PaintSettings(boxes=False), 640, 480).labels[0].x < 20, "without boxes it stands in the corner"
-    unranked = Prediction("m", "cam", (), seen.maps, seen.boxes)
-    assert lay_out(unranked, PaintSettings(), 640, 480).labels[0].text == "Persian cat"
+    improbable = replace(seen.maps[0], score=0.0004)
+    unranked = Prediction("m", "cam", (), (improbable,), seen.boxes)
+    assert lay_out(unranked, PaintSettings(), 640, 480).labels[0].text == "Persian cat < 1 %"
 
 
 @pytest.mark.parametrize("name", ["", "  ", "波斯猫"])
 def test_a_name_that_cannot_be_written_gives_way_to_its_number(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "coverage", lambda text: 1.0 if text.isascii() else 0.0)
     grid = np.zeros((7, 7), np.float32)
-    seen = Prediction("m", "cam", (RankedClass(283, name, 0.5),), (ClassMap(283, name, grid, 0.5),))
+    seen = Prediction("m", "cam", (RankedClass(283, name, 0.5),), (ClassMap(283, name, grid, 0.5, 0.5),))
     assert lay_out(seen, PaintSettings(), 640, 480).labels[0].text == "(#283) 50 %"

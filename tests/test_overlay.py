@@ -28,7 +28,7 @@ def seen(*grids: NDArray[np.float32], box: Rectangle | None = (0.3, 0.3, 0.6, 0.
         model="m",
         method="cam",
         top=tuple(RankedClass(i, f"cat {i}", 0.8) for i in range(len(grids))),
-        maps=tuple(ClassMap(i, f"cat {i}", grid, 0.5) for i, grid in enumerate(grids)),
+        maps=tuple(ClassMap(i, f"cat {i}", grid, 0.5, 0.8) for i, grid in enumerate(grids)),
         boxes=() if box is None else (Box(0, "cat 0", 0.5, box),),
     )
 

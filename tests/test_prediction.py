@@ -12,7 +12,7 @@ SEEN = Prediction(
     model="toy",
     method="cam",
     top=(RankedClass(283, "Persian cat", 0.876543), RankedClass(281, "tabby", 0.05)),
-    maps=(ClassMap(283, "Persian cat", np.ones((7, 7), np.float32), 0.3),),
+    maps=(ClassMap(283, "Persian cat", np.ones((7, 7), np.float32), 0.3, 0.876543),),
     boxes=(Box(283, "Persian cat", 0.71234567, (0.1, 0.2, 1 / 3, 1.0)),),
     ms={"infer": 4.98765},
 )

@@ -25,7 +25,7 @@ def test_a_result_fits_one_chunk_and_says_when_it_was_cut(names: list[str], boxe
         model="m",
         method="cam",
         top=tuple(RankedClass(i, name, 0.1) for i, name in enumerate(names)),
-        maps=(ClassMap(0, names[0], np.zeros((14, 14), np.float32), 0.5),),
+        maps=(ClassMap(0, names[0], np.zeros((14, 14), np.float32), 0.5, 0.1),),
         boxes=tuple(Box(0, names[0], 0.5, (0.1, 0.2, 0.3, 0.4)) for _ in range(boxes)),
     )
     whole = prediction.to_json(1.5, 3)

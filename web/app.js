@@ -37,7 +37,7 @@ const models = new Models(api, settings, modelChanged);
 const ranking = new Ranking((index) => chooseOnly(index));
 const search = new ClassSearch((chosen) => settings.change({ classes: chosen.length > 0 ? chosen : "top" }));
 const sources = new Sources(api, () => live.running && live.switchTo(sources.target));
-const picture = new PicturePage({ api, settings, stage, strip, ranking, changed: allowButtons });
+const picture = new PicturePage({ api, settings, stage, strip, ranking, makeRoom, changed: allowButtons });
 const live = new LivePage({
   api,
   settings,
@@ -62,6 +62,7 @@ const modelSelect = byId("model", HTMLSelectElement);
 let config = null;
 /** @type {number | undefined} */
 let bootAgain;
+let liveBefore = false; // whether an uploaded picture took the place of a live one
 
 async function boot() {
   status("Connecting", "busy");
@@ -101,6 +102,7 @@ function dismiss() {
 }
 
 function start() {
+  liveBefore = false;
   picture.close();
   live.start(sources.target);
 }
@@ -117,8 +119,19 @@ function openPicture(file) {
     toast(why);
     return;
   }
-  if (live.running) live.stop();
   picture.show(file);
+}
+
+/** A picture takes the place of the live one, which comes back when the picture is closed. */
+function makeRoom() {
+  liveBefore ||= live.running;
+  if (live.running) live.stop();
+}
+
+function closePicture() {
+  const { open } = picture;
+  picture.close();
+  if (open && liveBefore) start();
 }
 
 // Model and classes
@@ -182,7 +195,10 @@ async function toggleRecording() {
     if (state.recording === null) await api.startRecording(state.stream);
     else {
       const recording = await api.stopRecording(state.stream);
-      toast(recording.frames > 0 ? `Recording saved: ${recording.duration.toFixed(1)} s.` : recording.ended ?? "Nothing was recorded.");
+      if (recording.frames > 0) {
+        const play = { label: "Play", act: () => recordings.play(recording) };
+        toast(`Recording saved: ${recording.duration.toFixed(1)} s.`, play);
+      } else toast(recording.ended ?? "Nothing was recorded.");
     }
   } catch (error) {
     toast(explain(error).detail);
@@ -236,7 +252,7 @@ installShortcuts([
   { keys: ["l"], label: "L", does: "Labels", act: () => flag("labels") },
   { keys: ["m"], label: "M", does: "Mirror", act: () => flag("mirror") },
   { keys: ["d"], label: "D", does: "Light, dark or as the system", act: () => showTheme(nextTheme()) },
-  { keys: ["escape"], label: "Esc", does: "Close the picture", act: () => picture.close() },
+  { keys: ["escape"], label: "Esc", does: "Close the picture; a camera that was on goes on", act: closePicture },
 ]);
 addEventListener("pagehide", () => live.stop());
 void boot();

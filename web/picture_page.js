@@ -7,6 +7,7 @@
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Strip } from "./view/strip.js" */
 
+import { ApiError } from "./api.js";
 import { explain } from "./failures.js";
 import { Picture } from "./picture.js";
 import { ImageView } from "./view/image_view.js";
@@ -30,14 +31,30 @@ export function refusal(file, limits) {
   return "";
 }
 
+/**
+ * @param {File} file
+ * @param {unknown} error why it was not localized
+ * @returns {string}
+ */
+function notOpened(file, error) {
+  if (error instanceof ApiError && error.code === NOT_A_PICTURE) {
+    return `“${file.name}” is not a picture we can read: choose a JPEG, PNG or WebP.`;
+  }
+  const { title, detail } = explain(error);
+  return `“${file.name}” could not be shown. ${title}: ${detail}`;
+}
+
 export class PicturePage {
   #parts;
-  /** @type {Picture | null} */
+  /** @type {Picture | null} the picture that is shown */
   #picture = null;
+  /** @type {Picture | null} the next one, while the server reads it and what was shown stays */
+  #candidate = null;
 
   /**
    * @param {{
-   *   api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, changed: () => void
+   *   api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, makeRoom: () => void,
+   *   changed: () => void
    * }} parts
    */
   constructor(parts) {
@@ -49,18 +66,20 @@ export class PicturePage {
     return this.#picture !== null;
   }
 
-  /** @param {File} file */
+  /**
+   * Localize in a picture and show it, once it turned out to be one.
+   *
+   * @param {File} file
+   */
   show(file) {
-    this.close();
-    const { api, settings, stage, strip, ranking, changed } = this.#parts;
+    this.#candidate?.close();
+    const { api, settings, stage, strip, ranking } = this.#parts;
     const view = new ImageView(file, () => stage.fit());
-    stage.clearFailure();
-    stage.show(view);
-    status("Looking", "busy");
     const picture = new Picture(api, file, () => settings.values, {
       busy: (busy) => stage.busy(busy ? "Looking" : ""),
       painted: (painted, result) => {
         view.replace(painted);
+        if (this.#candidate === picture) this.#open(picture, view);
         ranking.show(result);
         stage.unsure(result.shown.length === 0 && !settings.values.labels);
         stage.clearFailure();
@@ -68,12 +87,32 @@ export class PicturePage {
         status("Picture", "good");
       },
       failed: (error) => {
+        if (this.#candidate === picture) {
+          this.#candidate = null;
+          picture.close();
+          view.close();
+          toast(notOpened(file, error));
+          return;
+        }
         const { title, detail } = explain(error);
         status("Not localized", "bad");
         toast(`${title}: ${detail}`);
       },
     });
+    this.#candidate = picture;
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {ImageView} view
+   */
+  #open(picture, view) {
+    const { settings, stage, makeRoom, changed } = this.#parts;
+    makeRoom();
+    this.#picture?.close();
     this.#picture = picture;
+    this.#candidate = null;
+    stage.show(view);
     settings.attach(() => {
       picture.refresh();
       return null;
@@ -87,6 +126,8 @@ export class PicturePage {
   }
 
   close() {
+    this.#candidate?.close();
+    this.#candidate = null;
     if (!this.#picture) return;
     const { settings, stage, strip, ranking, changed } = this.#parts;
     this.#picture.close();

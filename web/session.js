@@ -10,6 +10,7 @@
 /** @import { Failure } from "./failures.js" */
 /** @import { Refusal, Result, ServerMessage, Settings, State, Stats } from "./protocol.js" */
 
+import { Unreachable } from "./api.js";
 import { CameraError, CODEC_REFUSED, lost } from "./failures.js";
 
 const VERSION = 1;
@@ -50,6 +51,7 @@ export class Session {
   #sender = null;
   /** @type {string | null} */
   #id = null;
+  #stream = "";
   #messages = 0;
   /** @type {number | undefined} */
   #heartbeat;
@@ -75,9 +77,10 @@ export class Session {
     this.#control.onmessage = ({ data }) => this.#isAlive() && this.#take(JSON.parse(data));
     this.#control.onclose = () => this.#finish(lost(this.#farewell || "The server closed the connection."));
     this.#peer.onconnectionstatechange = () => {
-      if (this.#peer.connectionState === "failed") {
+      const { connectionState } = this.#peer;
+      if (connectionState === "failed") {
         this.#finish(lost("The network path to the server broke: a firewall may block UDP between here and there."));
-      }
+      } else if (connectionState === "disconnected") void this.#askWhetherGone();
     };
     this.#peer.ontrack = ({ track, streams }) => plan.events.media(streams[0] ?? new MediaStream([track]));
   }
@@ -100,6 +103,7 @@ export class Session {
     const sdp = this.#peer.localDescription?.sdp ?? "";
     const answer = await api.openSession({ sdp, mode, settings, ...(stream === undefined ? {} : { stream }) }, signal);
     this.#id = answer.id;
+    this.#stream = answer.stream;
     if (signal.aborted || this.#over) {
       this.close(); // asked to stop while the answer was on its way
       return;
@@ -172,8 +176,20 @@ export class Session {
     const silence = Math.floor((performance.now() - this.#heard) / 1000);
     if (silence >= GONE_AFTER_S) this.#finish(lost(`Nothing was heard from it for ${silence} seconds.`));
     else if (silence >= QUIET_AFTER_S && this.#control.readyState === "open") {
+      if (this.#quiet === 0) void this.#askWhetherGone();
       this.#quiet = silence;
       this.#plan.events.quiet(silence);
+    }
+  }
+
+  /** A server that was killed says no goodbye: ask whether it is there at all, and still knows the stream. */
+  async #askWhetherGone() {
+    try {
+      const streams = await this.#plan.api.streams();
+      if (!streams.some(({ id }) => id === this.#stream)) this.#finish(lost("The server has started anew."));
+    } catch (error) {
+      // Any other answer comes from a server that is there: its silence is then waited out.
+      if (error instanceof Unreachable) this.#finish(lost("The server does not answer any more."));
     }
   }
 

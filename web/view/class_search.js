@@ -89,6 +89,7 @@ export class ClassSearch {
     this.#list.scrollTop = 0;
     this.#input.setAttribute("aria-expanded", "true");
     this.#mark(this.#options.length > 0 ? 0 : -1);
+    this.#list.scrollIntoView({ block: "nearest" });
   }
 
   #close() {
@@ -107,6 +108,7 @@ export class ClassSearch {
     const found = make("mark", {}, at < 0 ? "" : name.slice(at, at + length));
     const [before, after] = at < 0 ? ["", name] : [name.slice(0, at), name.slice(at + length)];
     row.replaceChildren(make("span", {}, before, found, after));
+    if (at < 0 && length > 0) row.append(make("small", {}, `class ${index}`)); // found by its number
     return row;
   }
 
@@ -138,8 +140,7 @@ export class ClassSearch {
     if (index === undefined) return;
     this.#close();
     if (index === null) this.#change([]);
-    else if (this.#chosen.includes(index)) this.#change(this.#chosen.filter((other) => other !== index));
-    else this.#change([...this.#chosen, index].slice(-this.#most)); // the oldest makes room
+    else if (!this.#chosen.includes(index)) this.#change([...this.#chosen, index].slice(-this.#most)); // the oldest makes room
   }
 
   /** @param {KeyboardEvent} event */
@@ -165,8 +166,8 @@ export class ClassSearch {
 }
 
 /**
- * Names that hold the text: first those with it as a whole word, then those that start with it, then those where a
- * word does, then the rest.
+ * The class with this number, then names that hold the text: first those with it as a whole word, then those that start
+ * with it, then those where a word does, then the rest.
  *
  * @param {readonly string[]} names
  * @param {string} text lower case
@@ -175,10 +176,12 @@ export class ClassSearch {
 export function search(names, text) {
   /** @type {[Match[], Match[], Match[], Match[]]} */
   const [whole, starts, words, inside] = [[], [], [], []];
+  const number = /^\d+$/.test(text) ? Number(text) : -1;
+  const numbered = names[number];
   for (const [index, name] of names.entries()) {
     const lower = name.toLowerCase();
     const at = lower.indexOf(text);
-    if (at < 0) continue;
+    if (at < 0 || index === number) continue;
     const spaced = ` ${lower} `.replaceAll(/[-_/()',]/g, " ");
     const word = spaced.indexOf(` ${text}`);
     const alone = spaced.indexOf(` ${text} `);
@@ -187,5 +190,6 @@ export function search(names, text) {
     else if (word >= 0) words.push({ index, name, at: word });
     else inside.push({ index, name, at });
   }
-  return [...whole, ...starts, ...words, ...inside];
+  const first = numbered === undefined ? [] : [{ index: number, name: numbered, at: -1 }];
+  return [...first, ...whole, ...starts, ...words, ...inside];
 }

@@ -108,8 +108,13 @@ export class Controls {
     byId("threshold-value", HTMLOutputElement).textContent =
       known !== null ? known.toFixed(2) : kind === "auto" ? "Otsu’s" : "";
     this.#threshold.classList.toggle("idle", kind !== "fixed");
-    if (known !== null) slide(this.#threshold, known);
-    else slide(this.#threshold, this.#threshold.valueAsNumber);
+    this.#threshold.classList.toggle("unknown", known === null);
+    if (known !== null) {
+      slide(this.#threshold, known);
+      this.#threshold.removeAttribute("aria-valuetext");
+    } else {
+      this.#threshold.setAttribute("aria-valuetext", "found for each map");
+    }
     const hint = byId("threshold-hint", HTMLParagraphElement);
     const unused = box === "two_stage" || box === "none";
     hint.hidden = !unused;

@@ -3,17 +3,29 @@
 import { byId, make } from "./dom.js";
 
 const TOAST_MS = 5000;
+const OFFER_MS = 10000; // time to reach the button
 const FIELD_ERROR_MS = 8000;
 const MAX_TOASTS = 3;
 
-/** @param {string} text */
-export function toast(text) {
+/**
+ * @param {string} text
+ * @param {{ label: string, act: () => void } | null} [offer] what can be done about it
+ */
+export function toast(text, offer = null) {
   const toasts = byId("toasts", HTMLDivElement);
   for (const old of [...toasts.children]) if (old.textContent === text) old.remove();
   const box = make("p", { class: "toast" }, text);
+  if (offer) {
+    const button = make("button", { type: "button" }, offer.label);
+    button.onclick = () => {
+      box.remove();
+      offer.act();
+    };
+    box.append(button);
+  }
   toasts.append(box);
   while (toasts.children.length > MAX_TOASTS) toasts.firstElementChild?.remove();
-  setTimeout(() => box.remove(), TOAST_MS);
+  setTimeout(() => box.remove(), offer ? OFFER_MS : TOAST_MS);
 }
 
 /** @param {string} text */

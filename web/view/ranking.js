@@ -8,6 +8,7 @@ import { announce } from "./messages.js";
 const ROWS = 5;
 const REDRAW_MS = 100; // 30 changes a second can not be read
 const STEADY_MS = 1500; // said to screen readers only when it stays this long
+const HELD_STEADY = "Another class leads by too little or for too short a time to take over, so that the mark does not flicker.";
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 
 /** @typedef {{ button: HTMLButtonElement, name: HTMLElement, score: HTMLElement, seen: Ranked | null }} Row */
@@ -118,8 +119,10 @@ export class Ranking {
       const names = result.shown.map((index) => this.#name(index, result)).join(", ");
       const share = result.shown.length === 1 ? this.#share(first, result) : "";
       this.#say("shown", names, `Mapped, as you chose${share}`);
-    } else {
+    } else if (first === result.top[0]?.class) {
       this.#say("shown", this.#name(first, result), `Top prediction${this.#share(first, result)}`);
+    } else {
+      this.#say("shown", this.#name(first, result), `Held steady${this.#share(first, result)}`, HELD_STEADY);
     }
   }
 
@@ -137,16 +140,20 @@ export class Ranking {
    */
   #share(index, result) {
     const ranked = result.top.find((candidate) => candidate.class === index);
-    return ranked ? `, ${percent.format(ranked.score)}` : "";
+    if (ranked) return `, ${percent.format(ranked.score)}`;
+    const last = result.top.at(-1); // what is not in the list has no more than its last
+    return last ? `, below ${percent.format(Math.max(1, Math.ceil(last.score * 100)) / 100)}` : "";
   }
 
   /**
    * @param {string} tone
    * @param {string} headline
    * @param {string} subline
+   * @param {string} [why] the subline's tooltip
    */
-  #say(tone, headline, subline) {
+  #say(tone, headline, subline, why = "") {
     this.#subline.textContent = subline;
+    this.#subline.title = why;
     if (this.#headline.textContent === headline) return;
     this.#headline.dataset["tone"] = tone;
     this.#headline.textContent = headline;

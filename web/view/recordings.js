@@ -35,14 +35,12 @@ export class Recordings {
 
   /** @param {Recording} recording */
   #row(recording) {
-    const when = new Date(recording.started);
-    const readable = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    const name = Number.isNaN(when.getTime()) ? recording.id : readable;
+    const name = moment(recording);
     const state = recording.ended ?? (recording.complete ? "" : "under way or cut short");
     const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state && " · "}${state}`;
     const about = make("div", { class: "about" }, make("p", {}, name), make("p", { title: facts }, facts));
     const play = iconButton("play", `Play the recording of ${name}`);
-    play.onclick = () => this.#play(recording, name);
+    play.onclick = () => this.play(recording);
     const remove = iconButton("trash", `Delete the recording of ${name}`);
     remove.onclick = () => this.#remove(recording, remove, name);
     const file = `seekcam-${recording.id}`;
@@ -52,12 +50,9 @@ export class Recordings {
     return make("li", { "data-id": recording.id }, about, play, video, results, remove);
   }
 
-  /**
-   * @param {Recording} recording
-   * @param {string} name
-   */
-  #play(recording, name) {
-    byId("player-title", HTMLHeadingElement).textContent = `${recording.title}, ${name}`;
+  /** @param {Recording} recording */
+  play(recording) {
+    byId("player-title", HTMLHeadingElement).textContent = `${recording.title}, ${moment(recording)}`;
     this.#video.src = this.#api.address(recording.video ?? "");
     this.#player.showModal();
     this.#video.play().catch(() => {
@@ -101,6 +96,16 @@ export class Recordings {
 function link(symbol, label, address, file) {
   const attributes = { class: "icon-button small", href: address, download: file, "aria-label": label, title: label };
   return make("a", attributes, icon(symbol));
+}
+
+/**
+ * @param {Recording} recording
+ * @returns {string} when it was made
+ */
+function moment(recording) {
+  const when = new Date(recording.started);
+  if (Number.isNaN(when.getTime())) return recording.id;
+  return when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
 /**

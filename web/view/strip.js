@@ -6,6 +6,7 @@ import { byId, calm, make } from "./dom.js";
 
 const STAGES = ["queue", "prepare", "infer", "boxes", "paint"];
 const FRAMES = 120;
+const LABEL_GAP = 6; // pixels between the scale's label and the oldest frame
 const REDRAW_MS = 120;
 const REDRAW_CALM_MS = 1000;
 
@@ -101,7 +102,9 @@ export class Strip {
     context.scale(scale, scale);
     const sorted = this.#frames.map(total).sort((a, b) => a - b);
     const highest = niceTop(Math.max(8, sorted[Math.floor(sorted.length * 0.95)] ?? 0)); // a single peak may stick out
-    const step = width / FRAMES;
+    const label = `${highest} ms`;
+    context.font = `11px ${style.fontFamily}`;
+    const step = (width - context.measureText(label).width - LABEL_GAP) / FRAMES;
     for (const [position, ms] of this.#frames.entries()) {
       let bottom = height;
       for (const [number, stage] of STAGES.entries()) {
@@ -115,8 +118,7 @@ export class Strip {
     context.fillRect(0, height - 1, width, 1);
     if (this.#frames.length === 0) return;
     context.fillStyle = probe("--ink-faint");
-    context.font = `11px ${style.fontFamily}`;
-    context.fillText(`${highest} ms`, 0, 10);
+    context.fillText(label, 0, 10);
   }
 }
 
