@@ -14,6 +14,8 @@ import { ImageView } from "./view/image_view.js";
 import { toast } from "./view/messages.js";
 import { status } from "./view/status.js";
 
+const BAD_PICTURE = "bad-picture"; // the server's word
+
 /**
  * @param {File} file
  * @param {Config["limits"] | undefined} limits
@@ -37,11 +39,10 @@ export function refusal(file, limits) {
  * @returns {string}
  */
 function notOpened(file, error) {
-  if (error instanceof ApiError && error.code === NOT_A_PICTURE) {
-    return `“${file.name}” is not a picture we can read: choose a JPEG, PNG or WebP.`;
-  }
   const { title, detail } = explain(error);
-  return `“${file.name}” could not be shown. ${title}: ${detail}`;
+  // Of a picture the server says all there is to say; anything else is not the picture's fault.
+  const why = error instanceof ApiError && error.code === BAD_PICTURE ? detail : `${title}: ${detail}`;
+  return `“${file.name}” was not opened. ${why}`;
 }
 
 export class PicturePage {
@@ -108,6 +109,7 @@ export class PicturePage {
    */
   #open(picture, view) {
     const { settings, stage, makeRoom, changed } = this.#parts;
+    const before = settings.values;
     makeRoom();
     this.#picture?.close();
     this.#picture = picture;
@@ -117,6 +119,7 @@ export class PicturePage {
       picture.refresh();
       return null;
     });
+    if (settings.values !== before) picture.refresh(); // a watched stream had settings of its own
     changed();
   }
 
