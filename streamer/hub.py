@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,9 @@ class Hub:
         self._tasks.append(scheduling)
         for spec in self.config.source:
             reader = SourceReader(spec.spec, once=spec.once)
-            stream = await self.open_stream(reader.kind, reader.shown, AnalysisSettings(), spec.name)
+            # Where a file lies is nobody's business but this machine's.
+            name = PurePath(reader.shown).name if reader.kind == "file" else reader.shown
+            stream = await self.open_stream(reader.kind, name, AnalysisSettings(), spec.name)
             self._sources.read(reader, stream)
         self.ready = True
 

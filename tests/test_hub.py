@@ -83,7 +83,7 @@ async def test_three_viewers_share_one_decode_and_one_inference(client: TestClie
         async with client.get("/api/streams") as response:
             (stream,) = await response.json()
         assert stream["viewers"] == 3
-        assert stream["source"] == "file"
+        assert (stream["source"], stream["name"]) == ("file", "cat.mp4")
         assert stream["frames"]["processed"] <= stream["frames"]["received"]
         # Every viewer saw results of the same run: a frame's number tells its one inference.
         by_frame = [{r["frame"]: r["ms"]["infer"] for r in viewer.results} for viewer in viewers]
