@@ -7,14 +7,13 @@
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Strip } from "./view/strip.js" */
 
-import { ApiError } from "./api.js";
 import { explain } from "./failures.js";
 import { Picture } from "./picture.js";
 import { ImageView } from "./view/image_view.js";
 import { toast } from "./view/messages.js";
 import { status } from "./view/status.js";
 
-const BAD_PICTURE = "bad-picture"; // the server's word
+const ITS_NAME = "The picture"; // what the server, which knows no file names, calls it
 
 /**
  * @param {File} file
@@ -40,9 +39,8 @@ export function refusal(file, limits) {
  */
 function notOpened(file, error) {
   const { title, detail } = explain(error);
-  // Of a picture the server says all there is to say; anything else is not the picture's fault.
-  const why = error instanceof ApiError && error.code === BAD_PICTURE ? detail : `${title}: ${detail}`;
-  return `“${file.name}” was not opened. ${why}`;
+  if (detail.startsWith(ITS_NAME)) return `“${file.name}”${detail.slice(ITS_NAME.length)}`;
+  return `“${file.name}” was not opened. ${title}: ${detail}`;
 }
 
 export class PicturePage {

@@ -20,6 +20,12 @@ HOLD_TRACK = """
     return stream;
   };"""
 
+DEAFEN = """
+  const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+  Object.defineProperty(RTCDataChannel.prototype, "onmessage", {
+    set(listener) { set.call(this, event => window.deaf || listener(event)); },
+  });"""
+
 
 def press_start(page: Page) -> None:
     """Press Start, whatever comes of it."""
@@ -84,7 +90,8 @@ def test_token_is_asked_for_and_kept_out_of_the_address(visitor: Visitor, guarde
     page = visitor.visit(guarded_server.url)
     dialog = page.get_by_role("dialog", name="This server asks for its token")
     expect(dialog).to_be_visible()
-    dialog.get_by_label("Token").fill("please")
+    page.keyboard.type("please")  # the field has the focus
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
     dialog.get_by_label("Token").press("Enter")
     expect(dialog).to_contain_text("not the right one")
     dialog.get_by_label("Token").fill(TOKEN)
@@ -131,14 +138,20 @@ def test_codec_refused(visitor: Visitor, server: Server) -> None:
 
 
 def test_silent_server_is_noticed(visitor: Visitor, server: Server) -> None:
-    script = """
-      const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
-      Object.defineProperty(RTCDataChannel.prototype, "onmessage", {
-        set(listener) { set.call(this, event => window.deaf || listener(event)); },
-      });"""
-    page = visitor.go_live(server.url, script=script)
+    page = visitor.go_live(server.url, script=DEAFEN)
     page.evaluate("() => { window.deaf = true; }")
     expect(page.locator("#status-text")).to_contain_text("No word from the server for 5 s")
+    page.evaluate("() => { window.deaf = false; }")
+    expect(page.locator("#status-text")).to_have_text("Live")
+
+
+def test_a_killed_server_is_noticed_at_once(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=DEAFEN)
+    page.route("**/api/**", lambda route: route.abort())
+    page.evaluate("() => { window.deaf = true; }")
+    # Well before the 15 seconds after which silence alone ends a session.
+    expect(page.locator("#status-text")).to_have_text("Interrupted", timeout=9_000)
+    page.unroute("**/api/**")
     page.evaluate("() => { window.deaf = false; }")
     expect(page.locator("#status-text")).to_have_text("Live")
 

@@ -101,6 +101,12 @@ def test_phone(visitor: Visitor, server: Server) -> None:
           .filter(([, box]) => box.width > 0 && (box.width < 36 || box.height < 36)).map(([id]) => id)"""
     )
     assert small == []
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("combobox", name="Mapped class").click()
+    expect(page.locator("#class-list")).to_be_in_viewport(ratio=1)
+    below = "document.querySelector('#class-list').getBoundingClientRect().bottom"
+    assert page.evaluate(f"{below} <= document.querySelector('.transport').getBoundingClientRect().top")
+    page.get_by_role("combobox", name="Mapped class").press("Escape")
     page.get_by_role("button", name="Front or back camera").click()
     expect(page.locator("#source")).to_have_value("camera:environment")
     expect(page.locator("#status-text")).to_have_text("Live")
@@ -150,6 +156,7 @@ def test_keys(visitor: Visitor, server: Server) -> None:
     page.keyboard.press("?")
     shortcuts = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(shortcuts).to_be_visible()
+    assert shortcuts.evaluate("dialog => dialog.scrollHeight <= dialog.clientHeight")  # all in sight
     page.keyboard.press("m")  # asks for nothing while the help is open
     page.keyboard.press("Escape")
     expect(shortcuts).to_be_hidden()

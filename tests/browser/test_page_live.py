@@ -1,6 +1,7 @@
 """The live page: annotated video, what is seen, and every control while it runs."""
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -44,7 +45,11 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     search.fill("lens cap")
     search.press("Enter")
     expect(page.locator("#headline")).to_have_text("lens cap")
-    search.fill("wall clock")
+    expect(page.locator("#subline")).to_have_text(re.compile(r"Mapped, as you chose, below \d+%"))
+    search.fill("lens cap")
+    search.press("Enter")  # once more keeps it
+    search.fill("892")
+    expect(page.locator("#class-list li").first).to_have_text("wall clockclass 892")
     search.press("Enter")
     expect(page.locator("#headline")).to_have_text("lens cap, wall clock")
     page.get_by_role("button", name="Stop mapping lens cap").click()
@@ -162,6 +167,23 @@ def test_not_sure_is_said_calmly(visitor: Visitor, server: Server) -> None:
     expect(page.locator(".rank")).to_have_count(5)  # the ranking stays
     page.get_by_role("switch", name="Labels").uncheck()  # the server no longer writes it, so the page does
     expect(page.locator("#unsure")).to_be_visible()
+
+
+def test_a_class_that_is_held_though_another_leads_is_not_called_top(visitor: Visitor, server: Server) -> None:
+    script = """
+      const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+      Object.defineProperty(RTCDataChannel.prototype, "onmessage", {
+        set(listener) {
+          set.call(this, ({ data }) => {
+            const message = JSON.parse(data);
+            if (message.top) message.shown = [message.top[1].class];
+            listener({ data: JSON.stringify(message) });
+          });
+        },
+      });"""
+    page = visitor.go_live(server.url, script=script)
+    expect(page.locator("#subline")).to_have_text(re.compile(r"Held steady, \d+%"))
+    expect(page.locator("#subline")).to_have_attribute("title", re.compile("Another class leads"))
 
 
 def test_watching_a_stream_shares_its_analysis_but_not_its_paint(visitor: Visitor, server: Server) -> None:

@@ -10,7 +10,7 @@ import cv2
 import pytest
 from playwright.sync_api import JSHandle, Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, eventually, pixels, start
+from tests.browser.pages import CATS, Server, Visitor, eventually, pixels
 
 pytestmark = pytest.mark.browser
 
@@ -78,7 +78,8 @@ def test_a_dropped_and_a_pasted_picture_take_the_place_of_the_camera(
     streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
     assert [stream for stream in streams if stream["source"] == "camera" and stream["state"] != "ended"] == []
 
-    start(page)  # and back to the camera
+    page.keyboard.press("Escape")  # and back to the camera
+    expect(page.locator("#status-text")).to_have_text("Live")
     paste = (
         "clipboardData => document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }))"
     )
@@ -94,8 +95,32 @@ def test_what_is_no_picture_is_refused_in_words(visitor: Visitor, server: Server
     expect(page.locator(".toast")).to_contain_text("“notes.txt” is not a picture")
     expect(page.locator("#welcome")).to_be_visible()
     page.locator("#file").set_input_files({"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG\r\n no"})
-    expect(page.locator(".toast").filter(has_text="refused")).to_be_visible()
-    expect(page.locator("#status-text")).to_have_text("Not localized")
+    expect(page.locator(".toast").filter(has_text="“cat.png”")).to_be_visible()
+    expect(page.locator("#welcome")).to_be_visible()
+    expect(page.get_by_role("button", name="Save a snapshot")).to_be_disabled()
+
+
+def test_a_broken_picture_leaves_what_was_shown(
+    visitor: Visitor, server: Server, cat_picture: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "text.jpg"
+    broken.write_text("a cat")
+    page = visitor.go_live(server.url)
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer(page, broken, "image/jpeg")})
+    refused = page.locator(".toast").filter(has_text="“text.jpg” is not a picture we can read")
+    expect(refused).to_be_visible()
+    expect(page.locator("#status-text")).to_have_text("Live")
+    expect(page.locator("#frame video")).to_be_visible()
+
+    page.locator("#file").set_input_files(cat_picture)
+    expect_cat(page)
+    shown = pixels(page)
+    expect(refused).to_be_hidden()
+    page.locator("#file").set_input_files(broken)
+    expect(refused).to_be_visible()
+    expect_cat(page)
+    expect(page.locator(".rank")).to_have_count(5)
+    assert abs(pixels(page) - shown).mean() < 1
 
 
 def test_a_snapshot_is_the_picture_as_it_is_shown(visitor: Visitor, server: Server, tmp_path: Path) -> None:
@@ -122,6 +147,9 @@ def test_a_recording_is_made_listed_played_downloaded_and_deleted(
     expect(page.locator("#recording-time")).to_have_text("0:02")
     page.get_by_role("button", name="Stop recording").click()
     expect(page.locator("#recording-mark")).to_be_hidden()
+    page.locator(".toast").get_by_role("button", name="Play").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
     row = page.locator("#recordings li")
     expect(row).to_have_count(1)
     expect(row).to_contain_text(re.compile(r"0:0[1-4]"))
