@@ -1,0 +1,52 @@
+"""RTP packets of made-up frames, and a collector of what an early jitter buffer makes of them; for tests."""
+
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtp import RtpPacket
+
+from streamer import rtc
+
+KEY = bytes([0x10, 0, 0, 0x9D, 0x01, 0x2A]) + b"key"  # VP8: bit 0 clear, then the start code
+DELTA = b"\x11delta"
+START = b"\x00\x00\x00\x01"  # H.264, Annex B
+
+
+def packets(sizes: list[int], first: int = 65530, keyframes: bool = True) -> list[RtpPacket]:
+    """The packets of frames of the given packet counts, numbered on from `first` across the 16-bit wrap."""
+    made = []
+    sequence = first
+    for frame, size in enumerate(sizes):
+        for part in range(size):
+            packet = RtpPacket(sequence_number=sequence & 0xFFFF, timestamp=3000 * frame, marker=int(part == size - 1))
+            head = KEY if keyframes else DELTA
+            packet._data = (head if part == 0 else b"") + bytes([frame, part & 0xFF])  # type: ignore[attr-defined]
+            made.append(packet)
+            sequence += 1
+    return made
+
+
+class Clock:
+    """Time as the test tells it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Collector:
+    """An early buffer and every frame that leaves it, in order."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.frames: list[JitterFrame] = []
+        self.plis = 0
+        self.waiting = 0  # frames before the decoder
+        self.buffer = rtc.EarlyJitterBuffer(
+            512, lambda _packet, frame: self.frames.append(frame), self.clock, lambda: self.waiting
+        )
+
+    def add(self, packet: RtpPacket) -> None:
+        pli, frame = self.buffer.add(packet)
+        self.plis += pli
+        if frame is not None:
+            self.frames.append(frame)
