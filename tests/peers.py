@@ -6,16 +6,19 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
 from streamer import rtc
+from streamer.config import ServerConfig
+from streamer.server import create_app
 
 CLOCK = 90_000  # of RTP video
 
@@ -42,6 +45,21 @@ class Camera(MediaStreamTrack):
         frame.pts, frame.time_base = self._number * CLOCK // self._fps, Fraction(1, CLOCK)
         self._number += 1
         return frame
+
+
+@contextlib.asynccontextmanager
+async def serving(model: Path, folder: Path, **settings: Any) -> AsyncIterator[TestClient[Any, Any]]:
+    """A server of this machine's with four places and its recordings in `folder`; `settings` go to `ServerConfig`."""
+    config = ServerConfig(
+        port=0,
+        model=str(model),
+        recordings=folder / "recordings",
+        min_free_space=0,
+        ice_address=("127.0.0.1",),
+        **{"max_sessions": 4, **settings},
+    )
+    async with TestClient(TestServer(create_app(config))) as client:
+        yield client
 
 
 class Session:

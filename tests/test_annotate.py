@@ -1,23 +1,16 @@
 """`annotate` on real files: what comes out is compared with what went in, packet by packet where it must be equal."""
 
-import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
-import skimage.data
-from numpy.typing import NDArray
-from rich.console import Console
 
 from localization.errors import UserError
 from localization.model import LocalizationModel
@@ -26,75 +19,16 @@ from localization.pipeline import localize, localize_batch
 from localization.settings import Settings
 from streamer.annotate import video as video_module
 from streamer.annotate.camera import annotate_camera
-from streamer.annotate.command import run
 from streamer.annotate.pictures import annotate_folder, annotate_picture
 from streamer.annotate.plan import Task, plan
 from streamer.annotate.video import annotate_video
 from streamer.frames import to_rgb
-
-CAT: NDArray[np.uint8] = skimage.data.chelsea()
-CUP: NDArray[np.uint8] = skimage.data.coffee()
+from tests.films import CAT, CUP, UNEVEN, film, lines, packets, times, without_timing
 
 
 @pytest.fixture(scope="module")
 def model(default_model_path: Path) -> LocalizationModel:
     return LocalizationModel(default_model_path, "cpu")
-
-
-def film(
-    path: Path,
-    times: list[int],
-    time_base: Fraction = Fraction(1, 1000),
-    sound: bool = False,
-    size: tuple[int, int] = (192, 128),
-    matrix: int = 2,
-) -> Path:
-    """The cat, and from the middle on the cup, at each of `times`; with a tone of the same length if wanted."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "10"})
-        stream.width, stream.height = size
-        stream.time_base = stream.codec_context.time_base = time_base
-        stream.colorspace = matrix
-        if sound:
-            tone = container.add_stream("aac", rate=48_000, layout="mono")
-        for number, ticks in enumerate(times):
-            picture = np.roll(CAT if number < len(times) / 2 else CUP, 2 * number, axis=1)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(cv2.resize(picture, size), np.uint8), "rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=matrix if matrix != 2 else None)
-            frame.pts, frame.time_base = ticks, time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-        if sound:
-            seconds = float(times[-1] * time_base)
-            wave = (8000 * np.sin(np.arange(int(seconds * 48_000)) / 20)).astype(np.int16)[None]
-            audio = av.AudioFrame.from_ndarray(wave, "s16", "mono")
-            audio.rate, audio.pts = 48_000, 0
-            container.mux(tone.encode(audio))
-            container.mux(tone.encode(None))
-    return path
-
-
-def times(path: Path) -> list[Fraction]:
-    with av.open(str(path)) as container:
-        return [f.pts * f.time_base for f in container.decode(video=0) if f.pts is not None and f.time_base]
-
-
-def packets(path: Path, kind: str) -> list[tuple[Any, ...]]:
-    """Time and bytes of each packet of the first video or audio stream."""
-    with av.open(str(path)) as container:
-        stream = next(s for s in container.streams if s.type == kind)
-        return [(p.pts, p.dts, p.time_base, bytes(p)) for p in container.demux(stream) if p.pts is not None]
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def without_timing(path: Path) -> list[dict[str, Any]]:
-    return [{**line, "ms": {}} for line in lines(path)]
-
-
-UNEVEN = [80, 120, 121, 200, 233, 290, 700, 741, 800, 830, 900]
 
 
 @pytest.mark.parametrize(
@@ -301,87 +235,6 @@ def test_a_camera_records_until_it_is_stopped(model: LocalizationModel, tmp_path
     assert summary.done == 8
     assert len(times(tmp_path / "out.mp4")) == len(lines(tmp_path / "out.jsonl")) == 8
     assert {p.name for p in tmp_path.iterdir()} == {"camera.mp4", "out.mp4", "out.jsonl"}
-
-
-def console() -> Console:
-    return Console(file=open(os.devnull, "w"))  # noqa: PTH123 - no path of a file
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default_model_path: Path) -> Iterator[Path]:
-    """A current folder with a film, pictures and things that are neither; the default model is built."""
-    monkeypatch.chdir(tmp_path)
-    film(tmp_path / "film.mp4", [0, 40, 80])
-    save_picture(CAT, tmp_path / "cat.jpg")
-    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cat.jpg").read_bytes()[:900])
-    (tmp_path / "text.jpg").write_text("hello")
-    (tmp_path / "text.mp4").write_text("hello")
-    with av.open("silent.mp4", "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        container.start_encoding()
-    before = {p.name for p in tmp_path.iterdir()}
-    yield tmp_path
-    after = {p.name for p in tmp_path.iterdir()} - {"film.annotated.mp4", "cat.annotated.jpg"}
-    assert after == before
-
-
-def test_without_an_output_it_goes_to_the_current_folder(workplace: Path) -> None:
-    for source, output in [("film.mp4", "film.annotated.mp4"), ("cat.jpg", "cat.annotated.jpg")]:
-        assert run(source, None, None, {}, "cpu", False, console()) == 0
-        assert (workplace / output).is_file()
-        with pytest.raises(UserError, match="--overwrite"):
-            run(source, None, None, {}, "cpu", False, console())
-        assert run(source, None, None, {}, "cpu", True, console()) == 0
-
-
-@pytest.mark.parametrize(
-    ("source", "output", "chosen", "sentence"),
-    [
-        ("missing.mp4", None, {}, "no file missing.mp4"),
-        ("missing", None, {}, "no file missing"),
-        ("text.jpg", None, {}, "not a picture"),
-        ("cut.jpg", None, {}, "cut short"),
-        ("text.mp4", None, {}, "neither a picture nor a video"),
-        ("silent.mp4", None, {}, "no video"),
-        ("film.mp4", "film.mp4", {}, "output is the input"),
-        ("cat.jpg", "./cat.jpg", {}, "output is the input"),
-        ("film.mp4", "cat.jpg", {}, "must end in .mp4"),
-        ("cat.jpg", "out.mp4", {}, "must end in .png"),
-        ("0", "out.mkv", {}, "must end in .mp4: a camera"),
-        ("film.mp4", "nowhere/out.mp4", {}, "no folder"),
-        ("film.mp4", "/proc/out.mp4", {}, "cannot be written"),
-        ("film.mp4", None, {"method": "nonsense"}, "no map method"),
-        ("film.mp4", None, {"classes": "nonsens"}, "no class"),
-        ("film.mp4", None, {"model": "nonsense"}, "no model"),
-        ("film.mp4", None, {"opacity": 3}, "opacity"),
-        ("/dev/video-of-nobody", "out.mp4", {}, "no camera"),
-        ("ftp://host/film.mp4", "out.mp4", {}, "no source we read"),
-    ],
-)
-def test_bad_input_is_one_sentence_and_nothing_is_left(
-    workplace: Path, source: str, output: str | None, chosen: dict[str, object], sentence: str
-) -> None:
-    with pytest.raises(UserError, match=sentence) as caught:
-        run(source, None if output is None else Path(output), None, chosen, "cpu", False, console())
-    assert caught.value.exit_code == 2
-    assert str(caught.value).count(". ") == 0
-
-
-def test_a_disk_that_is_full_leaves_no_output(workplace: Path) -> None:
-    """A limit on the size of files fails as a full disk does, in a process of its own."""
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-        "import seekcam; seekcam.main(['annotate', 'film.mp4', 'out.mp4', '--provider', 'cpu'])"
-    )
-    root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)},
-                          capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 2
-    assert "out.mp4 cannot be written" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (workplace / "out.mp4").exists()
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")

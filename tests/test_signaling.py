@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from aiortc import RTCConfiguration, RTCPeerConnection
 from skimage import data
 
-from streamer.config import ServerConfig
 from streamer.hub import HUB
-from streamer.server import create_app
-from tests.peers import Camera, session
+from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]
 CATS = {"tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat", "lynx"}
@@ -21,15 +19,7 @@ CATS = {"tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat", "lyn
 
 @pytest.fixture
 async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
-    config = ServerConfig(
-        port=0,
-        model=str(default_model_path),
-        recordings=tmp_path / "recordings",
-        min_free_space=0,
-        max_sessions=3,
-        ice_address=("127.0.0.1",),
-    )
-    async with TestClient(TestServer(create_app(config))) as opened:
+    async with serving(default_model_path, tmp_path, max_sessions=3) as opened:
         yield opened
 
 

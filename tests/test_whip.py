@@ -12,18 +12,16 @@ from typing import Any
 
 import av
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from pydantic import SecretStr
 from skimage import data
 
 from streamer import rtc, signaling, whip
-from streamer.config import ServerConfig
 from streamer.hub import HUB, Hub
-from streamer.server import create_app
 from tests.certificates import self_signed
-from tests.peers import Camera
+from tests.peers import Camera, serving
 
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}
@@ -31,21 +29,6 @@ TRICKLE = {"Content-Type": "application/trickle-ice-sdpfrag"}
 OTHER_SITE = {"Origin": "https://dashboard.example"}
 TOKEN = "open sesame"
 CATS = {"tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat", "lynx"}
-
-
-@contextlib.asynccontextmanager
-async def serving(model: Path, folder: Path, **settings: Any) -> AsyncIterator[Client]:
-    config = ServerConfig(
-        port=0,
-        model=str(model),
-        recordings=folder / "recordings",
-        min_free_space=0,
-        max_sessions=4,
-        ice_address=("127.0.0.1",),
-        **settings,
-    )
-    async with TestClient(TestServer(create_app(config))) as client:
-        yield client
 
 
 @pytest.fixture
