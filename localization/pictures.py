@@ -8,21 +8,27 @@ import os
 import struct
 import threading
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from localization.errors import PictureError, TooLargeError, UserError
 
 Pixels = NDArray[np.uint8]
+T = TypeVar("T")
 
 READABLE = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # of an animation the first frame
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")  # what `read_picture` may be pointed at
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # then the width and height, four bytes each
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _JPEG_QUALITY = 92
 _PNG_LEVEL = 4  # of zlib: a third of the time of the default 6 for a few per cent more bytes
 
@@ -51,9 +57,22 @@ def read_picture(path: Path, max_pixels: int) -> Pixels:
         UserError: no such file, a folder, or one that may not be read.
         PictureError, TooLargeError: as for `decode_picture`.
     """
+    return _from_file(path, max_pixels, _decode)
+
+
+def picture_size(path: Path, max_pixels: int) -> tuple[int, int]:
+    """Width and height of a file as `read_picture` would give it, from its header alone.
+
+    Raises:
+        UserError, PictureError, TooLargeError: as for `read_picture`; damage behind the header is not seen.
+    """
+    return _from_file(path, max_pixels, _upright_size)
+
+
+def _from_file(path: Path, max_pixels: int, read: Callable[[BinaryIO, int, str], T]) -> T:
     try:
         with path.open("rb") as file:
-            return _decode(file, max_pixels, str(path))
+            return read(file, max_pixels, str(path))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}: check the name.") from None
     except IsADirectoryError:
@@ -61,6 +80,14 @@ def read_picture(path: Path, max_pixels: int) -> Pixels:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{path} cannot be read ({reason}): check its name and permissions.") from error
+
+
+def squash(picture: Pixels, side: int, resize_filter: str) -> Pixels:
+    """Squash RGB uint8 [H, W, 3] to [side, side, 3], aspect not kept; `resize_filter` is "area" or "linear".
+
+    The one resize of training, evaluation and live use: what a network learns on is what it sees later.
+    """
+    return cast("Pixels", cv2.resize(picture, (side, side), interpolation=_FILTERS[resize_filter]))
 
 
 def encode_png(picture: Pixels) -> bytes:
@@ -102,7 +129,9 @@ def _check_size(size: tuple[int, ...], max_pixels: int, name: str) -> None:
         )
 
 
-def _decode(file: BinaryIO, max_pixels: int, name: str) -> Pixels:
+@contextmanager
+def _opened(file: BinaryIO, max_pixels: int, name: str) -> Iterator[Image.Image]:
+    """The picture with its size checked and no pixel decoded; what is wrong with it is said in a sentence."""
     try:
         # Pillow knows no size before the first data chunk, so a PNG that is cut there would pass for no picture at all.
         head = file.read(24)
@@ -111,8 +140,7 @@ def _decode(file: BinaryIO, max_pixels: int, name: str) -> Pixels:
             _check_size(struct.unpack(">II", head[16:]), max_pixels, name)
         with Image.open(file, formats=READABLE) as image:
             _check_size(image.size, max_pixels, name)
-            image.load()
-            return _upright_rgb(image)
+            yield image
     except Image.DecompressionBombError:
         raise TooLargeError(
             f"{name} has far more pixels than the {max_pixels / 1e6:g} million that are taken: make it smaller first."
@@ -121,6 +149,21 @@ def _decode(file: BinaryIO, max_pixels: int, name: str) -> Pixels:
         raise PictureError(f"{name} is not a picture we can read: use a JPEG, PNG or WebP file.") from None
     except _BROKEN as error:
         raise PictureError(f"{name} is damaged or cut short ({error}): save or send it again.") from error
+
+
+def _decode(file: BinaryIO, max_pixels: int, name: str) -> Pixels:
+    with _opened(file, max_pixels, name) as image:
+        image.load()
+        return _upright_rgb(image)
+
+
+def _upright_size(file: BinaryIO, max_pixels: int, name: str) -> tuple[int, int]:
+    with _opened(file, max_pixels, name) as image:
+        try:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
+        except _BROKEN:
+            turned = False  # as in `_upright_rgb`
+        return (image.height, image.width) if turned else image.size
 
 
 def _upright_rgb(image: Image.Image) -> Pixels:

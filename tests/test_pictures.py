@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from localization.errors import PictureError, TooLargeError, UserError
-from localization.pictures import _upright_rgb, decode_picture, encode_png, read_picture, save_picture
+from localization.pictures import (
+    _upright_rgb,
+    decode_picture,
+    encode_png,
+    picture_size,
+    read_picture,
+    save_picture,
+    squash,
+)
 
 Pixels = NDArray[np.uint8]
 LIMIT = 1_000_000
@@ -266,3 +274,40 @@ def test_what_webp_cannot_hold_is_said(tmp_path: Path) -> None:
 def test_a_png_cut_right_after_its_header_is_still_too_large() -> None:
     with pytest.raises(TooLargeError, match="40000 x 40000"):
         decode_picture(png_header(40_000, 40_000)[:33], LIMIT)  # the signature and the header chunk
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_size_in_the_header_is_that_of_the_upright_picture(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(picture(48, 32)).save(tmp_path / "a.jpg", exif=exif)
+    height, width, _ = read_picture(tmp_path / "a.jpg", LIMIT).shape
+    assert picture_size(tmp_path / "a.jpg", LIMIT) == (width, height)
+
+
+def test_a_size_is_refused_where_the_picture_would_be(tmp_path: Path) -> None:
+    (tmp_path / "none.jpg").write_bytes(b"no picture")
+    with pytest.raises(PictureError, match="not a picture"):
+        picture_size(tmp_path / "none.jpg", LIMIT)
+    with pytest.raises(UserError, match="no file"):
+        picture_size(tmp_path / "gone.jpg", LIMIT)
+    (tmp_path / "bomb.png").write_bytes(png_header(30_000, 30_000))
+    with pytest.raises(TooLargeError):
+        picture_size(tmp_path / "bomb.png", LIMIT)
+    whole = encode_png(picture(300, 200))
+    (tmp_path / "short.png").write_bytes(whole[: len(whole) // 2])
+    assert picture_size(tmp_path / "short.png", LIMIT) == (300, 200)
+
+
+def test_area_squashing_to_a_divisor_is_the_mean_of_each_block() -> None:
+    pixels = np.asarray(skimage.data.astronaut())
+    blocks = pixels.reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
+    assert np.abs(squash(pixels, 64, "area") - blocks).max() <= 0.5
+
+
+def test_squashing_keeps_no_aspect_and_knows_both_filters() -> None:
+    for resize_filter in ("area", "linear"):
+        small = squash(picture(48, 32), 20, resize_filter)
+        assert small.shape == (20, 20, 3)
+        assert tuple(small[15, 2]) == (255, 0, 0)
+        assert tuple(small[15, 17]) == (0, 255, 0)
