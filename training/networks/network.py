@@ -4,12 +4,22 @@ from typing import NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
+from localization.errors import UserError
+
+
+class NetworkError(UserError):
+    """No such network, one that cannot be built as asked, or weights that are not its own."""
+
+    code = "bad-network"
+    status = 422
+
 
 class Features(NamedTuple):
     """What a network's convolutions say of a batch of images of side S."""
 
     last: Tensor  # (B, K, h, w): the map that global average pooling averages
-    stride16: Tensor  # (B, K16, S/16, S/16): a finer layer, whose affinities spread the class maps
+    # A layer whose affinities spread the class maps: (B, K16, S/16, S/16), or as fine as `last` where that is finer.
+    stride16: Tensor
 
 
 class Network(Protocol):
@@ -36,3 +46,10 @@ class Network(Protocol):
 
     def train(self, mode: bool = True) -> Self:
         """As for any `nn.Module`."""
+
+
+class TrainableNetwork(Network, Protocol):
+    """A network of the catalogue: one that is an `nn.Module` and says which of its layers are new."""
+
+    def fast_layers(self) -> tuple[nn.Module, ...]:
+        """The layers that learn at the head's rate: the head, and those that no pretrained weights suit as they are."""
