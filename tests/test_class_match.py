@@ -1,0 +1,63 @@
+"""Which class of a data set is which of a model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from localization.card import ModelCard
+from localization.class_match import match_classes, named
+from localization.datasets.dataset import DatasetError, PictureSet
+
+
+def card(names: tuple[str, ...], ids: tuple[str, ...] = ()) -> ModelCard:
+    return ModelCard("net", names, ids or names, input_size=8, map_size=1, spread_size=1, features=1, mapped=2)
+
+
+def pictures(names: tuple[str, ...], ids: tuple[str, ...] = ()) -> PictureSet:
+    return PictureSet("set", Path("set"), "folder", names, ids or names, {})
+
+
+TEN = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibex", "jay")
+
+
+def test_ids_go_before_names_and_spelling_does_not_count() -> None:
+    model = card(("Black swan", "mute swan", "Goose"), ("n01", "n02", "n03"))
+    assert match_classes(model, pictures(("goose", "BLACK_SWAN"))) == (2, 0)
+    assert match_classes(model, pictures(("whatever", "black swan"), ("n03", "n02"))) == (2, 1)
+    assert match_classes(model, pictures(("a", "Goose"), ("MUTE-swan", "b"))) == (1, 2)
+
+
+def test_a_class_that_the_model_lacks_has_no_index() -> None:
+    assert match_classes(card(("ant", "bee")), pictures(("bee", "yak", "ant"))) == (1, None, 0)
+
+
+def test_a_model_that_knows_no_class_is_refused() -> None:
+    with pytest.raises(DatasetError, match=r"none of the classes in set \(yak, gnu\): its own are ant, bee"):
+        match_classes(card(("ant", "bee")), pictures(("yak", "gnu")))
+
+
+def test_the_first_of_several_names_is_enough() -> None:
+    assert match_classes(card(("hen", "cock", "tench")), pictures(("tench, Tinca tinca", "hen"))) == (2, 0)
+
+
+def test_lists_that_are_nearly_alike_are_one_list_even_when_a_name_stands_in_it_twice() -> None:
+    ours = ("crane", *TEN[:7], "crane", "maillot")
+    theirs = ("crane bird", *TEN[:7], "Crane", "maillot, tank suit")
+    indices = tuple(str(index) for index in range(10))
+    wordnet = tuple(f"n{index:08}" for index in range(10))
+    assert match_classes(card(ours, indices), pictures(theirs, wordnet)) == tuple(range(10))
+
+
+def test_lists_in_another_order_are_matched_name_by_name() -> None:
+    assert match_classes(card(TEN), pictures(TEN[::-1])) == tuple(range(9, -1, -1))
+
+
+def test_numbers_in_place_of_ids_say_nothing() -> None:
+    model = card(("ant", "bee", "cat"), ("0", "1", "2"))
+    assert match_classes(model, replace(pictures(("cat", "ant", "bee")), class_ids=("0", "1", "2"))) == (2, 0, 1)
+
+
+def test_a_long_list_is_cut_in_a_sentence() -> None:
+    assert named(("a", "b")) == "a, b"
+    assert named(tuple("abcdefgh")) == "a, b, c, d, e and 3 more"
