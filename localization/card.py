@@ -84,6 +84,23 @@ class ModelCard:
             key: tuple(v) if isinstance(v, list) else v for key, v in document.items() if key in known
         }
         try:
-            return cls(**values)
+            card = cls(**values)
         except TypeError as error:
             raise ModelFileError(f"The card in {file} is incomplete ({error}): export the model again.") from error
+        if not card._has_right_kinds():
+            raise ModelFileError(f"The card in {file} has fields of the wrong kind: export the model again.")
+        return card
+
+    def _has_right_kinds(self) -> bool:
+        """Whether a card that came as JSON can be worked with: anybody can write one."""
+        lists: tuple[Any, ...] = (self.classes, self.class_ids, self.methods)
+        sizes: tuple[Any, ...] = (self.input_size, self.map_size, self.spread_size, self.features, self.mapped)
+        words: tuple[Any, ...] = (self.name, self.precision, self.network, self.dataset, self.licence)
+        return (
+            all(isinstance(names, tuple) and names and all(isinstance(n, str) for n in names) for names in lists)
+            and len(self.classes) == len(self.class_ids)
+            and self.default_method in self.methods
+            and all(isinstance(size, int) and size > 0 for size in sizes)
+            and all(isinstance(number, int | float) for number in (self.threshold, self.min_score))
+            and all(isinstance(word, str) for word in words)
+        )

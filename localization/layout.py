@@ -10,6 +10,7 @@ from localization.settings import PaintSettings
 # One colour a class, in the order of `prediction.maps`: light, so that dark text reads on the plates.
 COLOURS: tuple[Colour, ...] = ((250, 250, 250), (110, 205, 255), (255, 205, 90), (130, 235, 170), (255, 165, 215))
 CALM = PlateStyle(fill=(24, 26, 30), text=(225, 228, 232), opacity=0.62)
+CAPTION = PlateStyle(CALM.fill, CALM.text, opacity=0.85)  # a box's line may lie under it
 NOT_SURE = "not sure"
 WIDEST = 30  # em: a longer label is cut
 
@@ -43,11 +44,17 @@ class Layout:
     thickness: int
 
 
-def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: int) -> Layout:
+def caption(prediction: Prediction) -> str:
+    """Who says it: the model and its map method."""
+    return f"{prediction.model} · {prediction.method}"
+
+
+def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: int, name: str = "") -> Layout:
     """Place boxes and labels on a picture of `width` x `height` pixels; mirroring moves boxes, never turns text.
 
     A class is labelled at its first box, or in the corner when it has none. Labels stay inside the picture and clear
-    of each other; one that finds no room is left out.
+    of each other; one that finds no room is left out. `name` is a caption for the bottom left corner, which stands
+    even where labels are switched off.
     """
     side = min(width, height)
     thickness = max(1, round(side / 240))
@@ -58,10 +65,15 @@ def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: in
         corners = _pixels(box.box, width, height, thickness, paint.mirror)
         first.setdefault(box.index, corners)
         boxes.append(PlacedBox(corners, colours.get(box.index, COLOURS[0])))
-    if not paint.labels:
-        return Layout(tuple(boxes), (), thickness)
-    size = max(9, round(side * 0.037))
+    size = max(9, round(side * (0.048 if name else 0.037)))  # a half is shown smaller than a whole picture
     placed: list[PlacedLabel] = []
+    if name:
+        margin = max(2, 2 * thickness)
+        label = plate(shortened(name, "", size, min(width - 2 * margin, WIDEST * size)), size, CAPTION)
+        if label.height + 2 * margin <= height and label.width + 2 * margin <= width:
+            placed.append(PlacedLabel(name, label, margin & ~1, (height - margin - label.height) & ~1))
+    if not paint.labels:
+        return Layout(tuple(boxes), tuple(placed), thickness)
     for text, suffix, style, corners_or_none in _texts(prediction, colours, first):
         label = plate(shortened(text, suffix, size, min(width, WIDEST * size)), size, style)
         spot = _free_spot(label, corners_or_none, placed, width, height, thickness)

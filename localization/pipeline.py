@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from localization.boxes import find_boxes, otsu, two_stage_threshold
 from localization.card import ModelCard
 from localization.model import LocalizationModel, RawOutputs
+from localization.pictures import squash
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
 from localization.settings import Analysis, AnalysisSettings, resolve
 from localization.temporal import ClassTracker
-
-_FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,7 @@ class FrameRequest:
 
 def fit_picture(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.uint8]:
     """Squash an RGB picture [H, W, 3] to the model's [S, S, 3] with the card's resize filter."""
-    size = card.input_size
-    return cast("NDArray[np.uint8]", cv2.resize(picture, (size, size), interpolation=_FILTERS[card.resize]))
+    return squash(picture, card.input_size, card.resize)
 
 
 def localize(
@@ -59,7 +56,15 @@ def localize_batch(
 ) -> list[Prediction]:
     """Localize in a batch of fitted frames, one request each; trackers are updated in the order given."""
     started = perf_counter()
-    card = model.card
+    raw = run_graph(model, fitted, requests)
+    infer_ms = (perf_counter() - started) * 1e3
+    return [interpret(model.card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
+
+
+def run_graph(
+    model: LocalizationModel, fitted: Sequence[NDArray[np.uint8]], requests: Sequence[FrameRequest]
+) -> RawOutputs:
+    """What the graph says of a batch of fitted frames: the outputs that the requests need, for `interpret`."""
     outputs = ["logits", "chosen"]
     if any(r.analysis.map == "spread" for r in requests):
         outputs += ["spread", "threshold"]
@@ -67,14 +72,12 @@ def localize_batch(
         outputs.append("maps")
     if any(r.analysis.box == "two_stage" for r in requests):
         outputs.append("features")
-    raw = model.run(
+    return model.run(
         np.stack(fitted),
-        np.stack([_positions(request, card.mapped) for request in requests]),
+        np.stack([_positions(request, model.card.mapped) for request in requests]),
         np.array([request.analysis.method_index for request in requests], np.int64),
         outputs,
     )
-    infer_ms = (perf_counter() - started) * 1e3
-    return [_interpret(card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
 
 
 def _positions(request: FrameRequest, k: int) -> NDArray[np.int64]:
@@ -88,7 +91,12 @@ def _positions(request: FrameRequest, k: int) -> NDArray[np.int64]:
     return row
 
 
-def _interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameRequest, infer_ms: float) -> Prediction:
+def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameRequest, infer_ms: float = 0.0) -> Prediction:
+    """The prediction for frame `index` of a batch that `run_graph` has run.
+
+    The request may be another than the graph was run with, as long as the classes it shows were mapped: one run that
+    held a class also answers the request that follows the top prediction.
+    """
     started = perf_counter()
     analysis = request.analysis
     logits = cast("NDArray[np.float32]", raw["logits"][index])

@@ -51,6 +51,7 @@ class Prediction:
 
     `top` is the frame's own ranking. `maps` holds the classes that are shown: those the person chose, or the held
     top class; it is empty when that class stays below `min_score`, and then nothing is asserted ("not sure").
+    `compare` is what a second model, or another method, says of the same frame; it has no `compare` of its own.
     """
 
     model: str
@@ -59,20 +60,32 @@ class Prediction:
     maps: tuple[ClassMap, ...] = ()
     boxes: tuple[Box, ...] = ()
     ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # stage -> milliseconds
+    compare: "Prediction | None" = None
 
     @property
     def sure(self) -> bool:
         """Whether anything is asserted in this frame."""
         return bool(self.maps)
 
+    @property
+    def stages(self) -> dict[str, float]:
+        """Milliseconds of each stage for the whole frame: what both sides took where two are compared."""
+        both = dict(self.ms)
+        for stage, value in self.compare.ms.items() if self.compare is not None else ():
+            both[stage] = both.get(stage, 0.0) + value
+        return both
+
     def to_json(self, pts: float, frame: int) -> dict[str, Any]:
         """The one JSON form, for a frame shown at `pts` seconds and numbered `frame` from 0.
 
-        `shown` lists the indices of the classes that are mapped; an empty list is the answer "not sure".
+        `shown` lists the indices of the classes that are mapped; an empty list is the answer "not sure". `compare` is
+        there only where two sides are compared.
         """
+        document = {"pts": round(pts, 6), "frame": frame, **self._side_json()}
+        return document if self.compare is None else {**document, "compare": self.compare._side_json()}
+
+    def _side_json(self) -> dict[str, Any]:
         return {
-            "pts": round(pts, 6),
-            "frame": frame,
             "model": self.model,
             "method": self.method,
             "shown": [shown.index for shown in self.maps],

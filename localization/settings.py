@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
 from localization.card import ModelCard
+from localization.comparison import Comparison, parse_comparison
 from localization.errors import SettingsError
 
 MapKind = Literal["spread", "plain"]
@@ -36,6 +37,7 @@ class AnalysisSettings:
     box: BoxMaker = "largest"
     threshold: Threshold | None = None  # None: Otsu's for the spread map, the card's for the plain one
     min_score: float | None = None
+    compare: Comparison | None = None  # a second model or method on the same frames; its open choices are its card's
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Settings:
         return Settings(replace(self.analysis, **analysis), replace(self.paint, **paint))
 
     def to_json(self) -> dict[str, Any]:
-        """Flat, with the names of `changed`; `classes` is "top" or a list."""
+        """By the names of `changed`; `classes` is "top" or a list, `compare` null or {model, method}."""
         flat = {**asdict(self.analysis), **asdict(self.paint)}
         flat["classes"] = list(self.analysis.classes) or "top"
         return flat
@@ -120,6 +122,31 @@ def resolve(settings: AnalysisSettings, card: ModelCard) -> Analysis:
         threshold=threshold,
         min_score=card.min_score if settings.min_score is None else settings.min_score,
     )
+
+
+def resolve_second(settings: AnalysisSettings, card: ModelCard, second: ModelCard) -> Analysis:
+    """The second side of `settings.compare`: the same settings fitted to the model `second`, with a method of its own.
+
+    Classes were chosen for the first model, of `card`; here they are the second's of the same id, or else name.
+
+    Raises:
+        SettingsError: a class or method that the second model does not have.
+    """
+    classes = tuple(_counterpart(card, class_index(card, wanted), second) for wanted in settings.classes)
+    method = settings.compare.method if settings.compare is not None else None
+    return resolve(replace(settings, classes=classes, method=method, compare=None), second)
+
+
+def _counterpart(card: ModelCard, index: int, second: ModelCard) -> int:
+    if card.class_ids[index] in second.class_ids:
+        return second.class_ids.index(card.class_ids[index])
+    found = second.class_lookup.get(card.classes[index].casefold())
+    if found is None:
+        raise SettingsError(
+            f"{second.name} has no class {reprlib.repr(card.classes[index])} to compare: choose one that both models "
+            "have, or follow the top prediction."
+        )
+    return found
 
 
 def class_index(card: ModelCard, wanted: int | str) -> int:
@@ -246,6 +273,7 @@ _PARSERS: dict[str, Callable[[str, object], object]] = {
     "box": _choice(BOX_MAKERS),
     "threshold": _threshold,
     "min_score": _optional_score,
+    "compare": parse_comparison,
     "opacity": _number(0, 1),
     "colormap": _choice(COLORMAPS),
     "boxes": _flag,

@@ -75,6 +75,9 @@ def annotate(
     box: Annotated[str, typer.Option(help="largest, components, two_stage or none.")] = "largest",
     threshold: Annotated[str, typer.Option(help="Of the box: 0 to 1, otsu or card.")] = "",
     min_score: Annotated[str, typer.Option(help="Below it nothing is asserted; without one, the model's own.")] = "",
+    compare: Annotated[
+        str, typer.Option(metavar="MODEL[:METHOD]", help="A second model or method (:METHOD), shown beside the first.")
+    ] = "",
     opacity: Annotated[str, typer.Option(help="Of the map, 0 to 1.")] = "0.5",
     colormap: Annotated[str, typer.Option(help="turbo, jet, viridis or inferno.")] = "turbo",
     boxes: Annotated[bool, typer.Option(help="Draw the boxes.")] = True,
@@ -94,8 +97,8 @@ def annotate(
 
     chosen: dict[str, object] = {
         "model": model, "classes": classes, "top_k": top_k, "method": method, "map": map_kind, "box": box,
-        "threshold": threshold, "min_score": min_score, "opacity": opacity, "colormap": colormap, "boxes": boxes,
-        "labels": labels, "mirror": mirror,
+        "threshold": threshold, "min_score": min_score, "compare": compare, "opacity": opacity,
+        "colormap": colormap, "boxes": boxes, "labels": labels, "mirror": mirror,
     }  # fmt: skip
     code = run(source, output, json, chosen, provider, overwrite, Console(stderr=True))
     if code:

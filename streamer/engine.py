@@ -100,6 +100,12 @@ class LocalEngine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._loading, self._load, model)
 
+    def forget(self, model: str) -> None:
+        """Let go of a model whose file is another one now; whoever asks next reads that."""
+        self._cards.pop(model, None)
+        with self._lock:
+            self._models.pop(model, None)
+
     async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
         """Localize in a batch of jobs of one model, on the inference thread."""
         name = batch[0].model
@@ -115,8 +121,10 @@ class LocalEngine:
             await loop.run_in_executor(None, executor.shutdown)
 
     def _load(self, name: str) -> LocalizationModel:
-        if (model := self.loaded().get(name)) is not None:
-            return model
+        with self._lock:
+            if (loaded := self._models.get(name)) is not None:
+                self._models.move_to_end(name)  # or the other model of a pair would put this one out
+                return loaded
         model = LocalizationModel(self._files[name], self._provider)
         model.warm_up()
         logger.info("%s runs on %s: %s.", name, model.provider, model.provider_reason)
@@ -136,7 +144,8 @@ class LocalEngine:
         if self._slow_s:
             time.sleep(self._slow_s * len(batch))
         predictions = localize_batch(model, fitted, [job.request for job in batch])
-        return [replace(p, ms={"prepare": prepare_ms, **p.ms}) for p in predictions]
+        # By the name it was asked for: a file may have been renamed since its card was written.
+        return [replace(p, model=batch[0].model, ms={"prepare": prepare_ms, **p.ms}) for p in predictions]
 
     @staticmethod
     def _fit(card: ModelCard, picture: Picture) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from localization.overlay import paint_i420
+from localization.overlay import LIVE, Limit, paint_i420
 from localization.prediction import Prediction
 from localization.settings import PaintSettings
 
@@ -44,11 +44,16 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", whole.to_ndarray())
 
 
-def paint_frame(frame: av.VideoFrame, prediction: Prediction, paint: PaintSettings) -> av.VideoFrame:
-    """A painted copy of a frame: yuv420p, the same pts and time base; an odd last row or column is cut off."""
+def paint_frame(
+    frame: av.VideoFrame, prediction: Prediction, paint: PaintSettings, limit: Limit = LIVE
+) -> av.VideoFrame:
+    """A painted copy of a frame: yuv420p, the same pts and time base; an odd last row or column is cut off.
+
+    Two sides that are compared make a frame twice as wide, or as large as `limit` allows.
+    """
     source = to_i420(frame)
     y, u, v = planes(source)
-    return from_planes(paint_i420(y, u, v, prediction, paint), like=source)
+    return from_planes(paint_i420(y, u, v, prediction, paint, limit), like=source)
 
 
 def to_i420(frame: av.VideoFrame) -> av.VideoFrame:

@@ -42,7 +42,7 @@ async def show_config(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "version": version("seekcam"),
-            "default_model": hub.default_model,
+            "default_model": hub.models.default,
             "ice_servers": ice_servers(hub.config, time.time()),
             "max_sessions": hub.config.max_sessions,
             "recordings": True,

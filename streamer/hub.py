@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,17 @@ from aiohttp import web
 from aiortc import RTCPeerConnection
 from numpy.typing import NDArray
 
-from localization.card import ModelCard
-from localization.errors import UnknownModelError, UserError
+from localization.errors import UserError
 from localization.library import ModelLibrary
-from localization.model import read_card
-from localization.pipeline import FrameRequest
 from localization.prediction import Prediction
-from localization.settings import Analysis, AnalysisSettings, PaintSettings, Settings, resolve
+from localization.settings import AnalysisSettings, PaintSettings, Settings
 from streamer import rtc
 from streamer.config import ServerConfig, is_loopback
-from streamer.engine import Job, LocalEngine
 from streamer.recorder import Recording
 from streamer.recording import Recorders
 from streamer.recordings import RecordingStore
 from streamer.scheduler import Scheduler
+from streamer.served_models import ServedModels
 from streamer.source_streams import SourceStreams
 from streamer.sources import SourceReader
 from streamer.stream import Stream
@@ -65,34 +62,26 @@ class Hub:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.telemetry = Telemetry()
-        self.library = ModelLibrary()
+        self.models = ServedModels(ModelLibrary(), config.provider, config.slow_ms)
         self.recordings = RecordingStore(config.recordings, config.min_free_space)
         self.streams: dict[str, Stream] = {}
         self.viewers: dict[str, Viewer] = {}
         self.peers: set[RTCPeerConnection] = set()  # every one that is not closed, those that only send included
-        self.default_model = config.model
         self.ready = False
-        self._files: dict[str, Path] = {}
         self._sources = SourceStreams(self.telemetry, self._announce, self.close_stream)
         self._painting = ThreadPoolExecutor(PAINT_THREADS, thread_name_prefix="paint")
         self._recorders = Recorders(self.recordings, self._painting, self.telemetry, self._recording_failed)
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.engine = LocalEngine(self._files, config.provider, config.slow_ms)
-        self.scheduler = Scheduler(self.engine, self.telemetry)
+        self.scheduler = Scheduler(self.models.engine, self.telemetry)
 
     async def start(self) -> None:
         """Load the default model, then start the scheduler and the server-side sources."""
         loop = asyncio.get_running_loop()
-        path = self.library.path(self.config.model)
-        self.default_model = (await loop.run_in_executor(None, read_card, path)).name
-        for name in self.library.present():
-            self._files[name] = self.library.path(name)
-        self._files[self.default_model] = path
         rtc.gather_on(self.config.ice_address or rtc.default_addresses(is_loopback(self.config.host)))
         if self.config.ice_ports:
             rtc.limit_udp_ports(loop, *self.config.ice_ports)
-        await self.engine.load(self.default_model)
+        await self.models.start(self.config.model)
         scheduling = asyncio.create_task(self.scheduler.run())
         scheduling.add_done_callback(self._scheduler_ended)
         self._tasks.append(scheduling)
@@ -118,7 +107,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.engine.close()
+        await self.models.engine.close()
         await loop.run_in_executor(None, self._painting.shutdown)
 
     def _scheduler_ended(self, task: asyncio.Task[None]) -> None:
@@ -128,37 +117,9 @@ class Hub:
 
     # Models
 
-    def models(self) -> list[dict[str, Any]]:
-        """The models that can be chosen, the default first; cards are in `card`."""
-        loaded = self.engine.loaded()
-        names = sorted(self._files, key=lambda name: (name != self.default_model, name))
-        return [
-            {"name": n, "default": n == self.default_model, "loaded": n in loaded, "provider": loaded[n].provider}
-            if n in loaded
-            else {"name": n, "default": n == self.default_model, "loaded": False, "provider": None}
-            for n in names
-        ]
-
-    async def card(self, name: str) -> ModelCard:
-        """The card of a model that this server offers.
-
-        Raises:
-            UnknownModelError: it offers none of that name (files are not taken from the network).
-        """
-        if name not in self._files:
-            raise UnknownModelError(f"There is no model {name!r} here: choose one of {', '.join(sorted(self._files))}.")
-        return await self.engine.card(name)
-
-    async def resolve(self, settings: AnalysisSettings) -> tuple[str, Analysis]:
-        """The model's name and the settings checked against its card; the model is loaded by then.
-
-        Raises:
-            UserError: no such model, one that does not load, or settings that it cannot serve.
-        """
-        name = settings.model or self.default_model
-        analysis = resolve(settings, await self.card(name))
-        await self.engine.load(name)  # here, where one person waits, and not before a frame, where all streams would
-        return name, analysis
+    async def refresh_models(self) -> None:
+        """Look for model files that came, went or were replaced; those in use stay as they are."""
+        await self.models.refresh(lambda: {side.model for s in self.streams.values() for side in s.sides})
 
     async def localize(self, rgb: NDArray[np.uint8], settings: AnalysisSettings) -> Prediction:
         """Localize in one RGB picture [H, W, 3], taking turns with the streams.
@@ -166,7 +127,7 @@ class Hub:
         Raises:
             UserError: settings that this server or the model cannot serve.
         """
-        model, analysis = await self.resolve(settings)
+        sides = await self.models.resolve(settings)
         outcome: asyncio.Future[Prediction | UserError] = asyncio.get_running_loop().create_future()
 
         def settle(result: Prediction | UserError) -> None:
@@ -175,7 +136,7 @@ class Hub:
 
         lane = self.scheduler.lane()
         try:
-            lane.offer(Job(model, rgb, FrameRequest(analysis)), settle)
+            lane.offer(sides.first.job(rgb), settle, sides.second.job(rgb) if sides.second is not None else None)
             result = await outcome
         finally:
             lane.close()
@@ -213,11 +174,11 @@ class Hub:
             StreamTakenError: a stream of that id is running.
             UserError: settings that the model cannot serve.
         """
-        model, analysis = await self.resolve(settings)
+        sides = await self.models.resolve(settings)
         if stream_id in self.streams:
             raise StreamTakenError(f"A stream called {stream_id!r} is running: publish under another name.")
         stream_id = stream_id or secrets.token_urlsafe(9)
-        stream = Stream(stream_id, kind, name, self.scheduler, self.telemetry, model, settings, analysis)
+        stream = Stream(stream_id, kind, name, self.scheduler, self.telemetry, settings, sides)
         self.streams[stream.id] = stream
         self._locks[stream.id] = asyncio.Lock()
         self.telemetry.streams.set(len(self.streams))
@@ -258,8 +219,8 @@ class Hub:
             return  # the stream has just ended
         async with lock:  # a model's card may take a moment to read, and the newest change must win
             wanted = Settings(stream.settings, viewer.paint).changed(changes)
-            model, analysis = await self.resolve(wanted.analysis)
-            stream.analyse_with(model, wanted.analysis, analysis)
+            sides = await self.models.resolve(wanted.analysis)
+            stream.analyse_with(wanted.analysis, sides)
             viewer.paint = wanted.paint
         self._announce(stream, viewer, reply)
 

@@ -1,7 +1,6 @@
 """`POST /api/localize`: a picture in; what is where, as JSON or painted into the picture, out (Contract 4)."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from localization.errors import PictureError, SettingsError, TooLargeError, User
 from localization.overlay import paint_rgb
 from localization.pictures import decode_picture, encode_png
 from localization.settings import Settings
+from streamer.brief_results import brief
 from streamer.hub import HUB
 
 FORMATS = ("json", "png")
 NO_SETTINGS = ("format", "token")  # query parameters that are not settings
 PREDICTION_HEADER = "X-Seekcam-Prediction"
-# Clients take header lines of some 8 KB (aiohttp: 8,190); boxes beyond that are left out and "truncated" says so.
+# Clients take header lines of some 8 KB (aiohttp: 8,190); what goes beyond is left out and "truncated" says so.
 MAX_HEADER = 7000
 # Decoding and painting leave the interpreter's lock, so two threads keep two cores busy; more would only hold memory.
 THREADS = 2
@@ -62,7 +62,7 @@ async def localize_picture(request: web.Request) -> web.Response:
     """Localize in the uploaded picture; settings and `format` come with the query."""
     hub, workshop = request.app[HUB], request.app[WORKSHOP]
     settings, answer = read_query(request.query)
-    await hub.resolve(settings.analysis)  # a wrong setting is told before the body is taken
+    await hub.models.resolve(settings.analysis)  # a wrong setting is told before the body is taken
     data = await read_picture_body(request, hub.config.max_body)
     loop = asyncio.get_running_loop()
     async with workshop.room:
@@ -137,13 +137,8 @@ async def _first_file(request: web.Request, limit: int) -> bytes:
 
 
 def header_json(document: Mapping[str, Any]) -> str:
-    """The prediction on one ASCII line, without the boxes that would make it too long for a header."""
-    line = json.dumps(document)
-    boxes = list(document["boxes"])
-    while len(line) > MAX_HEADER and boxes:
-        boxes = boxes[: len(boxes) * 3 // 4]
-        line = json.dumps({**document, "boxes": boxes, "truncated": True})
-    return line
+    """The prediction on one ASCII line, as whole as a header may be long."""
+    return brief(document, MAX_HEADER, ascii_only=True)
 
 
 def _too_large(limit: int) -> TooLargeError:

@@ -1,29 +1,22 @@
 """`GET /api/models`: what can be chosen, and what each model file says of itself."""
 
-import logging
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from localization.errors import ModelFileError
+from localization.card import ModelCard
 from streamer.hub import HUB, Hub
 
-logger = logging.getLogger(__name__)
 routes = web.RouteTableDef()
 
 
 @routes.get("/api/models")
 async def list_models(request: web.Request) -> web.Response:
-    """The models, the default first; a file that cannot be used is left out, and the log says why."""
+    """The models that are there now, the default first; a file that cannot be used is left out, the log says why."""
     hub = request.app[HUB]
-    summaries = []
-    for entry in hub.models():
-        try:
-            summaries.append(await _summary(hub, entry))
-        except ModelFileError as error:
-            logger.warning("%s is not offered: %s", entry["name"], error)
-    return web.json_response(summaries)
+    await hub.refresh_models()
+    return web.json_response([_summary(hub, name, card) for name, card in await hub.models.offered()])
 
 
 @routes.get("/api/models/{name}")
@@ -31,8 +24,8 @@ async def show_model(request: web.Request) -> web.Response:
     """The whole card of one model; `provider` and its reason once the model is loaded."""
     hub = request.app[HUB]
     name = request.match_info["name"]
-    card = await hub.card(name)
-    loaded = hub.engine.loaded().get(name)
+    card = await hub.models.card(name)
+    loaded = hub.models.engine.loaded().get(name)
     return web.json_response(
         {
             **asdict(card),
@@ -42,10 +35,13 @@ async def show_model(request: web.Request) -> web.Response:
     )
 
 
-async def _summary(hub: Hub, entry: dict[str, Any]) -> dict[str, Any]:
-    card = await hub.card(entry["name"])
+def _summary(hub: Hub, name: str, card: ModelCard) -> dict[str, Any]:
+    loaded = hub.models.engine.loaded().get(name)
     return {
-        **entry,
+        "name": name,
+        "default": name == hub.models.default,
+        "loaded": loaded is not None,
+        "provider": loaded.provider if loaded else None,
         "classes": len(card.classes),
         "input_size": card.input_size,
         "methods": list(card.methods),

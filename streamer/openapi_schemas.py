@@ -45,6 +45,10 @@ CLASSES: Schema = {
     "description": '"top" follows the best class; otherwise names, ids or indices of classes.',
     "oneOf": [TEXT, WHOLE, listed({"oneOf": [TEXT, WHOLE]}, maxItems=MAX_TOP_K)],
 }
+COMPARE: Schema = {
+    "description": "A second model or map method beside the first: MODEL, MODEL:METHOD, :METHOD or an object.",
+    "oneOf": [TEXT, exactly({"model": optional(TEXT), "method": optional(TEXT)}, ("model", "method"))],
+}
 THRESHOLD: Schema = {"oneOf": [SHARE, choice("otsu", "card")]}
 
 SETTINGS: dict[str, Schema] = {
@@ -56,6 +60,7 @@ SETTINGS: dict[str, Schema] = {
     "box": choice(*BOX_MAKERS),
     "threshold": optional(THRESHOLD),
     "min_score": optional(SHARE),
+    "compare": optional(COMPARE),
     "opacity": SHARE,
     "colormap": choice(*COLORMAPS),
     "boxes": FLAG,
@@ -67,15 +72,22 @@ ANALYSIS = tuple(name for name in SETTINGS if name not in PAINT)
 
 _RANKED = exactly({"class": WHOLE, "name": TEXT, "score": SHARE})
 _BOX = exactly({"class": WHOLE, "score": SHARE, "box": listed(SHARE, minItems=4, maxItems=4)})
-_PREDICTION: dict[str, Schema] = {
-    "pts": {**NUMBER, "description": "Seconds; 0 for a picture."},
-    "frame": WHOLE,
+_SIDE: dict[str, Schema] = {
     "model": TEXT,
     "method": TEXT,
     "shown": {**listed(WHOLE), "description": 'The classes that are mapped; none is the answer "not sure".'},
     "top": listed(_RANKED, maxItems=MAX_TOP_K),
     "boxes": listed(_BOX),
     "ms": {"type": "object", "additionalProperties": NUMBER, "description": "Milliseconds by stage."},
+}
+_PREDICTION: dict[str, Schema] = {
+    "pts": {**NUMBER, "description": "Seconds; 0 for a picture."},
+    "frame": WHOLE,
+    **_SIDE,
+    "compare": {
+        **exactly(_SIDE),
+        "description": "What the second side says, where two are compared.",
+    },
 }
 _MODEL: dict[str, Schema] = {
     "name": TEXT,
@@ -139,8 +151,13 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "PicturePrediction": exactly(
-        {**_PREDICTION, "width": WHOLE, "height": WHOLE, "truncated": {**FLAG, "description": "Boxes were left out."}},
-        ("truncated",),
+        {
+            **_PREDICTION,
+            "width": WHOLE,
+            "height": WHOLE,
+            "truncated": {**FLAG, "description": "Boxes, or the end of a ranking, were left out."},
+        },
+        ("truncated", "compare"),
     ),
     "Settings": {**exactly(SETTINGS, tuple(SETTINGS)), "description": "Names that are left out keep their values."},
     "SessionOffer": exactly(

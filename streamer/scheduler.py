@@ -3,6 +3,9 @@
 Every stream has a `Lane`, a mailbox for one frame in which the newest wins. One task takes the waiting frames of the
 lanes that have none in flight, round robin, as one batch when the engine is free: so nothing ever queues, and a slow
 model lowers the rate of results but never their freshness.
+
+A frame in which two models are compared takes two turns, one for each model, and its result is whole or an error. The
+other lanes have their turns in between, and a newer frame of its own lane waits until both are done.
 """
 
 import asyncio
@@ -24,29 +27,49 @@ class Waiting:
     """A frame in a mailbox: what to do, since when, and what to call with the result."""
 
     job: Job
-    since: float  # time.monotonic() at which it was offered
+    since: float  # time.monotonic() at which it was offered, or at which its first turn ended
     done: Callable[[Prediction | UserError], None]
+    second: Job | None = None  # for its second turn, when there is one
+    first: Prediction | None = None  # what the first turn brought
 
 
 class Lane:
-    """The mailbox of one stream: at most one frame waits."""
+    """The mailbox of one stream: at most one frame waits, and one may be between its two turns."""
 
     def __init__(self, scheduler: "Scheduler") -> None:
         self._scheduler = scheduler
         self.waiting: Waiting | None = None
+        self.begun: Waiting | None = None
         self.dropped = 0
 
-    def offer(self, job: Job, done: Callable[[Prediction | UserError], None]) -> None:
-        """Put a frame in; a frame that still waits is dropped for it."""
+    @property
+    def next(self) -> Waiting | None:
+        """What this lane's next turn is for."""
+        return self.begun or self.waiting
+
+    def offer(self, job: Job, done: Callable[[Prediction | UserError], None], second: Job | None = None) -> None:
+        """Put a frame in; a frame that still waits is dropped for it.
+
+        Args:
+            done: called once, with the result or with why there is none.
+            second: the same frame for another model; its prediction becomes the result's `compare`.
+        """
         if self.waiting is not None:
             self.dropped += 1
             self._scheduler.telemetry.dropped("newer frame")
-        self.waiting = Waiting(job, time.monotonic(), done)
+        self.waiting = Waiting(job, time.monotonic(), done, second)
         self._scheduler.wake()
+
+    def take(self) -> None:
+        """The turn for `next` has come."""
+        if self.begun is not None:
+            self.begun = None
+        else:
+            self.waiting = None
 
     def close(self) -> None:
         """Take the lane off the scheduler; a frame that still waits is dropped."""
-        self.waiting = None
+        self.waiting = self.begun = None
         self._scheduler.remove(self)
 
 
@@ -84,39 +107,40 @@ class Scheduler:
                 continue
             await self._serve(batch)
 
-    def _next_batch(self) -> list[Waiting]:
-        """The waiting frames of the lanes whose turn it is, all for one model; their lanes go to the end of the row."""
-        first = next((lane for lane in self._lanes if lane.waiting is not None), None)
-        if first is None or first.waiting is None:
-            return []
-        model = first.waiting.job.model
-        served: list[Lane] = []
-        batch: list[Waiting] = []
+    def _next_batch(self) -> list[tuple[Lane, Waiting]]:
+        """What the lanes wait for whose turn it is, all for one model; these lanes go to the end of the row."""
+        model = next((lane.next.job.model for lane in self._lanes if lane.next is not None), None)
+        batch: list[tuple[Lane, Waiting]] = []
         for lane in self._lanes:
-            if lane.waiting is not None and lane.waiting.job.model == model and len(batch) < self._engine.max_batch:
-                batch.append(lane.waiting)
-                lane.waiting = None
-                served.append(lane)
+            if lane.next is not None and lane.next.job.model == model and len(batch) < self._engine.max_batch:
+                batch.append((lane, lane.next))
+                lane.take()
+        served = [lane for lane, _ in batch]
         self._lanes = [lane for lane in self._lanes if lane not in served] + served
         return batch
 
-    async def _serve(self, batch: list[Waiting]) -> None:
+    async def _serve(self, batch: list[tuple[Lane, Waiting]]) -> None:
         started = time.monotonic()
         self.telemetry.batch(len(batch))
-        self.telemetry.queue_age(started - min(waiting.since for waiting in batch))
+        self.telemetry.queue_age(started - min(waiting.since for _, waiting in batch))
         results: Sequence[Prediction | UserError]
         try:
-            results = await self._engine.submit([waiting.job for waiting in batch])
+            results = await self._engine.submit([waiting.job for _, waiting in batch])
         except UserError as error:
             results = [error] * len(batch)
         except Exception:
             # One bad batch must not end everybody's stream; the log keeps the traceback.
             logger.exception("Inference failed on a batch of %d frames.", len(batch))
             results = [UserError("This frame could not be localized; the server's log says why.")] * len(batch)
-        for waiting, result in zip(batch, results, strict=True):
+        for (lane, waiting), result in zip(batch, results, strict=True):
             if isinstance(result, Prediction):
                 result = replace(result, ms={"queue": (started - waiting.since) * 1e3, **result.ms})
-                self.telemetry.processed(result.ms)
+                if waiting.second is not None:
+                    lane.begun = Waiting(waiting.second, time.monotonic(), waiting.done, first=result)
+                    continue
+                if waiting.first is not None:
+                    result = replace(waiting.first, compare=result)
+                self.telemetry.processed(result.stages)
             try:
                 waiting.done(result)
             except Exception:

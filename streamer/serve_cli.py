@@ -66,7 +66,7 @@ def serve(
     from streamer.server import serve as run
 
     def announce(hub: Hub, port: int) -> None:
-        loaded = hub.engine.loaded()[hub.default_model]
+        loaded = hub.models.engine.loaded()[hub.models.default]
         card = loaded.card
         lines = {
             "Open": "\n".join(addresses(settings, port)),

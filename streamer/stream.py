@@ -13,12 +13,11 @@ from typing import Any
 import av
 
 from localization.errors import UserError
-from localization.pipeline import FrameRequest
 from localization.prediction import Prediction
-from localization.settings import Analysis, AnalysisSettings, Settings
+from localization.settings import AnalysisSettings, Settings
 from localization.temporal import ClassTracker
-from streamer.engine import Job
 from streamer.scheduler import Lane, Scheduler
+from streamer.served_models import Side, Sides
 from streamer.telemetry import Telemetry
 from streamer.window import Window
 
@@ -60,7 +59,7 @@ class Stream:
     Args:
         kind: "camera", "whip", "device", "file" or "url".
         name: for people; a URL without its password.
-        model: name of the model in use (`settings.model` may be None, for the server's default).
+        sides: what `settings` mean for the models in use, which they need not name.
     """
 
     def __init__(
@@ -70,9 +69,8 @@ class Stream:
         name: str,
         scheduler: Scheduler,
         telemetry: Telemetry,
-        model: str,
         settings: AnalysisSettings,
-        analysis: Analysis,
+        sides: Sides,
     ) -> None:
         self.id = stream_id
         self.kind = kind
@@ -80,13 +78,12 @@ class Stream:
         self.state = "opening"
         self.closed = False
         self.detail = ""
-        self.model = model
         self.settings = settings
+        self.sides = sides
         self.counters = Counters()
         self.window = Window()
         self.width = self.height = 0
-        self._analysis = analysis
-        self._tracker = ClassTracker()
+        self._trackers = (ClassTracker(), ClassTracker())  # of the two sides
         self._telemetry = telemetry
         self._lane: Lane = scheduler.lane()
         self._subscribers: list[Callable[[Result], None]] = []
@@ -95,6 +92,11 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._handover: tuple[av.VideoFrame, float] | None = None
         self._handover_lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """Name of the model in use, on the first side where two are compared."""
+        return self.sides.first.model
 
     @property
     def dropped(self) -> int:
@@ -112,11 +114,14 @@ class Stream:
             self._subscribers.remove(on_result)
             self._on_error.remove(on_error)
 
-    def analyse_with(self, model: str, settings: AnalysisSettings, analysis: Analysis) -> None:
+    def analyse_with(self, settings: AnalysisSettings, sides: Sides) -> None:
         """Use other settings from the next frame on; what was held of the class before does not carry over."""
-        if model != self.model or analysis.classes != self._analysis.classes:
-            self._tracker = ClassTracker()
-        self.model, self.settings, self._analysis = model, settings, analysis
+        first, second = self._trackers
+        self._trackers = (
+            first if _alike(self.sides.first, sides.first) else ClassTracker(),
+            second if _alike(self.sides.second, sides.second) else ClassTracker(),
+        )
+        self.settings, self.sides = settings, sides
 
     def push(self, frame: av.VideoFrame, received: float) -> None:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
@@ -132,8 +137,12 @@ class Stream:
         self._telemetry.received()
         if not self._subscribers:
             return  # nobody looks: the source is kept up with, and the model left to the other streams
-        request = FrameRequest(self._analysis, None if self._analysis.classes else self._tracker, arrival.pts)
-        self._lane.offer(Job(self.model, frame, request), lambda outcome: self._done(arrival, outcome))
+        first, second = self.sides.first, self.sides.second
+        self._lane.offer(
+            first.job(frame, self._trackers[0], arrival.pts),
+            lambda outcome: self._done(arrival, outcome),
+            second.job(frame, self._trackers[1], arrival.pts) if second is not None else None,
+        )
 
     def push_threadsafe(self, frame: av.VideoFrame, received: float) -> None:
         """`push` from another thread: one frame waits for the loop at most, and the newest wins."""
@@ -185,7 +194,16 @@ class Stream:
                 on_error(outcome)
             return
         self.counters.processed += 1
-        self.window.add(outcome.ms)
+        self.window.add(outcome.stages)
         result = Result(arrival, outcome)
         for on_result in list(self._subscribers):
             on_result(result)
+
+
+def _alike(before: Side | None, after: Side | None) -> bool:
+    """Whether the held class of one is that of the other."""
+    return (
+        before is not None
+        and after is not None
+        and (before.model, before.analysis.classes) == (after.model, after.analysis.classes)
+    )

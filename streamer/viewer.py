@@ -20,6 +20,7 @@ from localization.errors import SettingsError, UserError
 from localization.prediction import Prediction
 from localization.settings import PaintSettings, Settings
 from streamer import rtc
+from streamer.brief_results import brief
 from streamer.painter import Painter
 from streamer.stream import Result, Stream
 from streamer.telemetry import Telemetry
@@ -219,7 +220,7 @@ class Viewer:
             self.send_error(error)
 
     def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:
-        self._window.add(prediction.ms)
+        self._window.add(prediction.stages)
         self._telemetry.stage("paint", prediction.ms["paint"])
         self._telemetry.stage("total", prediction.ms["total"])
         self.track.show(painted)
@@ -238,18 +239,8 @@ class Viewer:
 
 
 def result_message(prediction: Prediction, pts: float, frame: int) -> str:
-    """Contract 3's JSON in at most `MAX_MESSAGE` bytes: boxes, then the ranking's tail, are left out as needed."""
-    body: dict[str, Any] = prediction.to_json(pts, frame)
-    text = _compact(body)
-    while len(text.encode()) > MAX_MESSAGE:
-        body["truncated"] = True
-        longest = "boxes" if len(body["boxes"]) > 1 else "top"
-        if len(body[longest]) <= 1:
-            body["top"] = [{**entry, "name": entry["name"][:40]} for entry in body["top"]]
-            return _compact(body)
-        body[longest] = body[longest][:-1]
-        text = _compact(body)
-    return text
+    """Contract 3's JSON in at most `MAX_MESSAGE` bytes, of one side or of two."""
+    return brief(prediction.to_json(pts, frame), MAX_MESSAGE)
 
 
 def _echo(value: object) -> float | str | None:
@@ -261,7 +252,3 @@ def _echo(value: object) -> float | str | None:
 
 def _cut(sentence: str) -> str:
     return sentence.encode()[:MAX_DETAIL].decode(errors="ignore")
-
-
-def _compact(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))

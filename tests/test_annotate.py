@@ -17,7 +17,9 @@ from localization.model import LocalizationModel
 from localization.pictures import read_picture, save_picture
 from localization.pipeline import localize, localize_batch
 from localization.settings import Settings
+from streamer.annotate import analyst as analyst_module
 from streamer.annotate import video as video_module
+from streamer.annotate.analyst import Analyst
 from streamer.annotate.camera import annotate_camera
 from streamer.annotate.pictures import annotate_folder, annotate_picture
 from streamer.annotate.plan import Task, plan
@@ -45,7 +47,7 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(
 ) -> None:
     source = film(tmp_path / name, ticks, time_base, sound=True)
     output, sidecar = tmp_path / f"out{source.suffix}", tmp_path / "out.jsonl"
-    assert annotate_video(model, Settings(), source, output, sidecar) == (len(ticks), 0)
+    assert annotate_video(Analyst(model, Settings()), source, output, sidecar) == (len(ticks), 0)
     assert times(output) == times(source)
     assert packets(output, "audio") == packets(source, "audio")
     assert [line["pts"] for line in lines(sidecar)] == pytest.approx([float(t) for t in times(source)], abs=1e-6)
@@ -58,7 +60,7 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(
 def test_the_picture_itself_stays_as_it_was(model: LocalizationModel, tmp_path: Path, matrix: int) -> None:
     source = film(tmp_path / "a.mp4", [0, 40, 80], matrix=matrix)
     settings = Settings().changed({"opacity": 0, "boxes": False, "labels": False})
-    annotate_video(model, settings, source, tmp_path / "b.mp4")
+    annotate_video(Analyst(model, settings), source, tmp_path / "b.mp4")
     with av.open(str(source)) as before, av.open(str(tmp_path / "b.mp4")) as after:
         for old, new in zip(before.decode(video=0), after.decode(video=0), strict=True):
             difference = to_rgb(new).astype(float) - to_rgb(old)
@@ -76,9 +78,8 @@ def test_a_film_lying_on_its_side_comes_out_upright(model: LocalizationModel, tm
             if packet.pts is not None:
                 packet.stream = stream
                 container.mux(packet)
-    annotate_video(
-        model, Settings().changed({"opacity": 0, "boxes": False, "labels": False}), turned, tmp_path / "o.mp4"
-    )
+    settings = Settings().changed({"opacity": 0, "boxes": False, "labels": False})
+    annotate_video(Analyst(model, settings), turned, tmp_path / "o.mp4")
     with av.open(str(tmp_path / "o.mp4")) as upright, av.open(str(flat)) as lying:
         shown, filmed = next(upright.decode(video=0)), next(lying.decode(video=0))
         assert (shown.width, shown.height, shown.rotation) == (128, 192, 0)
@@ -93,7 +94,7 @@ def test_an_interrupted_video_goes_on_and_is_the_same_in_the_end(
     monkeypatch.setattr(video_module, "PIECE_FRAMES", 5)
     source = film(tmp_path / "a.mp4", list(range(0, 680, 40)), sound=True)
     settings = Settings().changed({"threshold": 0.4})
-    annotate_video(model, settings, source, tmp_path / "whole.mp4", tmp_path / "whole.jsonl")
+    annotate_video(Analyst(model, settings), source, tmp_path / "whole.mp4", tmp_path / "whole.jsonl")
 
     localized = []
     real = localize_batch
@@ -106,16 +107,15 @@ def test_an_interrupted_video_goes_on_and_is_the_same_in_the_end(
         if done >= stop_after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(video_module, "localize_batch", counting)
+    monkeypatch.setattr(analyst_module, "localize_batch", counting)
     with pytest.raises(KeyboardInterrupt):
-        annotate_video(model, settings, source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", interrupt)
+        annotate_video(Analyst(model, settings), source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", interrupt)
     assert not (tmp_path / "cut.mp4").exists()
     assert not (tmp_path / "cut.jsonl").exists()
     localized.clear()
     begun: list[int] = []
-    annotate_video(
-        model, settings, source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", lambda done, _: begun.append(done)
-    )
+    analyst = Analyst(model, settings)
+    annotate_video(analyst, source, tmp_path / "cut.mp4", tmp_path / "cut.jsonl", lambda done, _: begun.append(done))
     assert begun[0] == stop_after // 5 * 5
     assert len(localized) == 17 - begun[0]
     assert (tmp_path / "cut.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
@@ -127,10 +127,10 @@ def test_batches_see_what_single_frames_see(
     model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = film(tmp_path / "a.mp4", list(range(0, 840, 40)))
-    annotate_video(model, Settings(), source, tmp_path / "one.mp4", tmp_path / "one.jsonl")
+    annotate_video(Analyst(model, Settings()), source, tmp_path / "one.mp4", tmp_path / "one.jsonl")
     monkeypatch.setattr(model, "provider", "cuda")  # batches of 8 are for GPUs
     monkeypatch.setattr(video_module, "PIECE_FRAMES", 16)
-    annotate_video(model, Settings(), source, tmp_path / "eight.mp4", tmp_path / "eight.jsonl")
+    annotate_video(Analyst(model, Settings()), source, tmp_path / "eight.mp4", tmp_path / "eight.jsonl")
     for one, eight in zip(lines(tmp_path / "one.jsonl"), lines(tmp_path / "eight.jsonl"), strict=True):
         assert [c["class"] for c in one["top"][:1]] == [c["class"] for c in eight["top"][:1]]
         assert one["shown"] == eight["shown"]
@@ -150,10 +150,10 @@ def test_progress_made_with_other_settings_is_not_used(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        annotate_video(model, Settings(), source, tmp_path / "b.mp4", on_progress=interrupt)
+        annotate_video(Analyst(model, Settings()), source, tmp_path / "b.mp4", on_progress=interrupt)
     begun: list[int] = []
     other = Settings().changed({"classes": [281]})
-    annotate_video(model, other, source, tmp_path / "b.mp4", on_progress=lambda done, _: begun.append(done))
+    annotate_video(Analyst(model, other), source, tmp_path / "b.mp4", on_progress=lambda done, _: begun.append(done))
     assert begun[0] == 0
 
 
@@ -162,7 +162,7 @@ def test_damage_in_the_middle_is_passed_over(model: LocalizationModel, tmp_path:
     data = bytearray(source.read_bytes())
     data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
     source.write_bytes(data)
-    frames, _ = annotate_video(model, Settings(), source, tmp_path / "b.mp4")
+    frames, _ = annotate_video(Analyst(model, Settings()), source, tmp_path / "b.mp4")
     assert 5 < frames <= 30
     assert len(times(tmp_path / "b.mp4")) == frames
 
@@ -170,7 +170,7 @@ def test_damage_in_the_middle_is_passed_over(model: LocalizationModel, tmp_path:
 def test_a_picture(model: LocalizationModel, tmp_path: Path) -> None:
     save_picture(CAT, tmp_path / "cat.png")
     task = plan(str(tmp_path / "cat.png"), tmp_path / "out.png", tmp_path / "out.json", overwrite=False)
-    annotate_picture(model, Settings(), task)
+    annotate_picture(Analyst(model, Settings()), task)
     painted = read_picture(tmp_path / "out.png", 10**7)
     assert painted.shape == CAT.shape
     assert np.abs(painted.astype(int) - CAT).mean() > 5
@@ -197,7 +197,7 @@ def test_a_folder_goes_on_and_passes_over_what_is_broken(model: LocalizationMode
                 raise KeyboardInterrupt
 
         task = plan(str(album), tmp_path / "out", tmp_path / "out.jsonl", overwrite)
-        return annotate_folder(model, settings, task, overwrite, on_progress)
+        return annotate_folder(Analyst(model, settings), task, overwrite, on_progress)
 
     with pytest.raises(KeyboardInterrupt):
         annotate(Settings(), stop_at=2)  # the broken one and the cat
@@ -222,7 +222,7 @@ def test_a_folder_of_nothing(model: LocalizationModel, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     task = plan(str(tmp_path / "empty"), tmp_path / "out", None, overwrite=False)
     with pytest.raises(UserError, match="no pictures"):
-        annotate_folder(model, Settings(), task, False, lambda done, expected: None)
+        annotate_folder(Analyst(model, Settings()), task, False, lambda done, expected: None)
     assert not (tmp_path / "out").exists()
 
 
@@ -231,7 +231,7 @@ def test_a_camera_records_until_it_is_stopped(model: LocalizationModel, tmp_path
     source = film(tmp_path / "camera.mp4", list(range(0, 8000, 40)))
     task = Task("camera", str(source), tmp_path / "out.mp4", tmp_path / "out.jsonl")
     stop = threading.Event()
-    summary = annotate_camera(model, Settings(), task, stop, lambda done, _: stop.set() if done == 8 else None)
+    summary = annotate_camera(Analyst(model, Settings()), task, stop, lambda done, _: stop.set() if done == 8 else None)
     assert summary.done == 8
     assert len(times(tmp_path / "out.mp4")) == len(lines(tmp_path / "out.jsonl")) == 8
     assert {p.name for p in tmp_path.iterdir()} == {"camera.mp4", "out.mp4", "out.jsonl"}
@@ -240,7 +240,7 @@ def test_a_camera_records_until_it_is_stopped(model: LocalizationModel, tmp_path
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
 def test_another_reader_counts_the_same_frames(model: LocalizationModel, tmp_path: Path) -> None:
     source = film(tmp_path / "a.mp4", UNEVEN, sound=True)
-    annotate_video(model, Settings(), source, tmp_path / "b.mp4")
+    annotate_video(Analyst(model, Settings()), source, tmp_path / "b.mp4")
     probe = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"]
     shown = subprocess.check_output([*probe, "-show_entries", "stream=nb_read_frames", str(tmp_path / "b.mp4")])
     assert int(shown) == len(UNEVEN)

@@ -12,6 +12,19 @@ from localization.errors import ModelFileError
 
 CARD = ModelCard("pets", ("cat", "dog"), ("n1", "n2"), 224, 7, 14, 512, 2, recipe={"epochs": 3}, metrics={"top1": 75.1})
 
+WRONG_KINDS: tuple[dict[str, object], ...] = (
+    {"classes": None},
+    {"classes": []},
+    {"classes": ["cat"]},
+    {"class_ids": [1, 2]},
+    {"methods": "cam"},
+    {"default_method": "sam"},
+    {"input_size": "224"},
+    {"mapped": 0},
+    {"min_score": None},
+    {"dataset": 5},
+)
+
 
 def test_metadata_gives_the_card_back() -> None:
     assert ModelCard.from_metadata({METADATA_KEY: CARD.to_json(), "other": "x"}, "pets.onnx") == CARD
@@ -41,6 +54,7 @@ def test_a_field_from_a_later_version_of_the_same_schema_is_passed_over() -> Non
         ({METADATA_KEY: "[1]"}, "has schema none"),
         ({METADATA_KEY: '{"schema": 99}'}, "has schema 99 and this seekcam reads 1"),
         ({METADATA_KEY: '{"schema": 1, "name": "x"}'}, "is incomplete"),
+        *(({METADATA_KEY: json.dumps({**asdict(CARD), **wrong})}, "fields of the wrong kind") for wrong in WRONG_KINDS),
     ],
 )
 def test_a_file_without_a_usable_card_is_answered_with_a_sentence(metadata: dict[str, str], sentence: str) -> None:

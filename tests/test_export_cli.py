@@ -1,4 +1,4 @@
-"""`seekcam models`, as typed in a shell."""
+"""`seekcam models` and `seekcam export`, as typed in a shell."""
 
 import json
 import os
@@ -13,9 +13,11 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from export.cli import register
+from export.place import PlaceError
 from localization.errors import UnknownModelError
 from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE
 from localization.model import read_card
+from tests.exported import boxed_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -71,6 +73,25 @@ def test_an_unknown_model_is_a_users_error(app: Typer, tmp_path: Path, monkeypat
     for command in ("show", "build"):
         result = CliRunner().invoke(app, ["models", command, "nonsense"])
         assert isinstance(result.exception, UnknownModelError)
+
+
+def test_export_takes_its_options_and_enters_the_library(
+    app: Typer, tmp_path: Path, small_model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "library"))
+    data = boxed_folder(tmp_path / "animals")
+    command = ["export", str(small_model_path), str(tmp_path / "half.onnx"), "--precision", "fp16", "--data", str(data)]
+    result = CliRunner().invoke(app, [*command, "--name", "light", "--method", "layercam"])
+    assert result.exit_code == 0, result.output
+    card = read_card(tmp_path / "half.onnx")
+    assert (card.name, card.precision, card.default_method) == ("light", "fp16", "layercam")
+    listed = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "200"}).output
+    assert "light" in listed
+    shown = CliRunner().invoke(app, ["models", "show", "light"], env={"COLUMNS": "400"}).output
+    assert "plain_correlation" in shown
+    assert isinstance(CliRunner().invoke(app, command).exception, PlaceError)
+    assert CliRunner().invoke(app, [*command, "--name", "light", "--force"]).exit_code == 0
+    assert CliRunner().invoke(app, ["export", "x", "--precision", "int4"]).exit_code == 2
 
 
 def test_listing_and_showing_import_no_torch(tmp_path: Path) -> None:

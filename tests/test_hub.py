@@ -212,7 +212,7 @@ async def test_a_model_that_does_not_load_is_refused_once_and_the_stream_goes_on
     client: TestClient[Any, Any], broken: Path
 ) -> None:
     hub = hub_of(client)
-    hub._files["broken"] = broken
+    hub.models.files["broken"] = broken
     async with session(client, stream="cat") as viewer:
         await viewer.until(lambda: viewer.results)
         viewer.send(type="set", settings={"model": "broken"}, id=5)

@@ -27,6 +27,19 @@ def test_names_are_the_models_there_and_the_buildable_ones(library: ModelLibrary
     assert ModelLibrary(library.folder / "not yet").names() == BUILDABLE
 
 
+def test_a_link_counts_as_long_as_it_leads_somewhere(
+    library: ModelLibrary, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "any.onnx"
+    (library.folder / "linked.onnx").symlink_to(elsewhere)
+    assert "linked" not in library.names()
+    with pytest.raises(UnknownModelError, match="There is no model called linked"):
+        library.path("linked")
+    elsewhere.write_bytes(b"x")
+    assert "linked" in library.present()
+    assert library.path("linked").read_bytes() == b"x"
+
+
 def test_a_model_is_found_by_name_or_file(library: ModelLibrary) -> None:
     assert library.path("pets") == library.folder / "pets.onnx"
     assert library.path(str(library.folder / "pets.onnx")) == library.folder / "pets.onnx"

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient, TestServer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from multidict import MultiDict
 from PIL import Image
 from skimage import data
@@ -23,7 +21,7 @@ from localization.errors import SettingsError
 from localization.model import LocalizationModel
 from localization.pipeline import localize
 from streamer.config import ServerConfig
-from streamer.localize_api import MAX_HEADER, PREDICTION_HEADER, header_json, read_query
+from streamer.localize_api import PREDICTION_HEADER, read_query
 from streamer.server import create_app
 
 Client = TestClient[Any, Any]
@@ -208,18 +206,3 @@ def test_a_setting_may_come_once_and_classes_often() -> None:
     assert one.analysis.classes == ("a", "3")
     with pytest.raises(SettingsError, match="opacity was given 2 times"):
         read_query(MultiDict([("opacity", "0"), ("opacity", "1")]))
-
-
-@given(count=st.integers(0, 400), name=st.text(max_size=20))
-@settings(deadline=None, max_examples=40)
-def test_the_header_is_ascii_short_and_as_complete_as_fits(count: int, name: str) -> None:
-    boxes = [{"class": 999, "score": 0.1234, "box": [0.1111, 0.2222, 0.3333, index / 1000]} for index in range(count)]
-    document = {"model": "m", "top": [{"class": 1, "name": name, "score": 1.0}], "boxes": boxes}
-    line = header_json(document)
-    assert line.isascii()
-    assert line.isprintable()
-    assert len(line) <= MAX_HEADER
-    read = json.loads(line)
-    assert read["top"] == document["top"]
-    assert read["boxes"] == boxes[: len(read["boxes"])]
-    assert read.get("truncated", False) == (len(json.dumps(document)) > MAX_HEADER)

@@ -168,3 +168,98 @@ async def test_a_subscriber_that_fails_stops_nobody_else() -> None:
         engine.permits.release()
         await settle()
     assert len(outcomes) == 2
+
+
+async def test_a_pair_is_of_one_frame_and_newer_ones_never_queue() -> None:
+    engine = SteppedEngine(max_batch=1)
+    pairs: list[tuple[str, str]] = []
+
+    def note(outcome: Prediction | UserError) -> None:
+        assert isinstance(outcome, Prediction)
+        assert outcome.compare is not None
+        assert (outcome.model, outcome.compare.model) == ("a", "b")
+        assert "queue" in outcome.compare.ms
+        pairs.append((outcome.method, outcome.compare.method))
+
+    async with running(engine) as scheduler:
+        lane = scheduler.lane()
+        for value in range(9):
+            lane.offer(job(value, "a"), note, job(value, "b"))  # three frames come while one model runs
+            await settle()
+            if value % 3 == 2:
+                engine.permits.release()
+                await settle()
+        for _ in range(4):
+            engine.permits.release()
+            await settle()
+    # Frame 0 takes the first two turns; then the newest frame, whole; and so on.
+    assert engine.batches == [[0], [0], [5], [5], [8], [8]]
+    assert pairs == [("0", "0"), ("5", "5"), ("8", "8")]
+    assert lane.dropped == 6
+    assert b"seekcam_frames_processed_total 3.0" in scheduler.telemetry.exposition()
+
+
+async def test_other_lanes_have_their_turn_between_the_two_of_a_pair() -> None:
+    engine = SteppedEngine(max_batch=1)
+    async with running(engine) as scheduler:
+        pair, others = scheduler.lane(), [scheduler.lane(), scheduler.lane()]
+        for _ in range(12):
+            pair.offer(job(0, "a"), ignore, job(0, "b"))
+            for value, lane in enumerate(others, 1):
+                lane.offer(job(value, "c"), ignore)
+            await settle()
+            engine.permits.release()
+            await settle()
+    served = [batch[0] for batch in engine.batches]
+    assert [served[:12].count(value) for value in range(3)] == [4, 4, 4]
+
+
+async def test_the_second_turns_of_several_pairs_share_a_batch() -> None:
+    engine = SteppedEngine(max_batch=4)
+    async with running(engine) as scheduler:
+        for value in range(3):
+            scheduler.lane().offer(job(value, "a"), ignore, job(value, "b"))
+        scheduler.lane().offer(job(3, "b"), ignore)
+        for _ in range(3):
+            await settle()
+            engine.permits.release()
+        await settle()
+    assert engine.batches[0] == [0, 1, 2]
+    assert sorted(value for batch in engine.batches[1:] for value in batch) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("failing", ["a", "b"])
+async def test_half_a_pair_is_never_shown_and_a_failing_model_stops_nobody_else(failing: str) -> None:
+    class Broken(SteppedEngine):
+        async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
+            if batch[0].model == failing:
+                raise UserError(f"{failing} cannot.")
+            return await super().submit(batch)
+
+    engine = Broken(max_batch=1)
+    outcomes: list[Prediction | UserError] = []
+    others: list[Prediction | UserError] = []
+    async with running(engine) as scheduler:
+        pair, other = scheduler.lane(), scheduler.lane()
+        for _ in range(3):
+            pair.offer(job(0, "a"), outcomes.append, job(0, "b"))
+            other.offer(job(1, "c"), others.append)
+            for _ in range(2):
+                engine.permits.release()
+                await settle()
+    assert outcomes
+    assert {str(outcome) for outcome in outcomes} == {f"{failing} cannot."}
+    assert len(others) == 3
+    assert all(isinstance(outcome, Prediction) for outcome in others)
+
+
+async def test_a_lane_that_closes_between_two_turns_is_not_served_again() -> None:
+    engine = SteppedEngine(max_batch=1)
+    async with running(engine) as scheduler:
+        lane = scheduler.lane()
+        lane.offer(job(1, "a"), ignore, job(1, "b"))
+        await settle()
+        lane.close()
+        engine.permits.release()
+        await settle()
+    assert engine.batches == [[1]]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import ModelCard
+from localization.card import METHODS, ModelCard
+from localization.comparison import Comparison
 from localization.errors import SettingsError
 from localization.settings import (
     BOX_MAKERS,
@@ -61,6 +62,17 @@ ACCEPTED = [
     ("threshold", None, None),
     ("min_score", "0.4", 0.4),
     ("min_score", None, None),
+    ("compare", None, None),
+    ("compare", "", None),
+    ("compare", "toy-has", Comparison("toy-has")),
+    ("compare", "toy-has:", Comparison("toy-has")),
+    ("compare", "toy-has:gradcam++", Comparison("toy-has", "gradcam++")),
+    ("compare", ":finercam", Comparison(None, "finercam")),
+    ("compare", "C:\\models\\has.onnx", Comparison("C:\\models\\has.onnx")),
+    ("compare", "a:b/has.onnx:cam", Comparison("a:b/has.onnx", "cam")),
+    ("compare", {"model": "toy-has"}, Comparison("toy-has")),
+    ("compare", {"model": None, "method": "cam"}, Comparison(None, "cam")),
+    ("compare", {"model": "toy-has", "method": ""}, Comparison("toy-has")),
     ("opacity", 0, 0.0),
     ("opacity", "1", 1.0),
     ("colormap", "inferno", "inferno"),
@@ -100,6 +112,14 @@ REFUSED = [
     ("threshold", [0.5]),
     ("min_score", 2),
     ("min_score", "much"),
+    ("compare", ":"),
+    ("compare", {}),
+    ("compare", {"model": "", "method": None}),
+    ("compare", {"model": 5}),
+    ("compare", {"model": "a", "classes": [1]}),
+    ("compare", ["a", "cam"]),
+    ("compare", True),
+    ("compare", 0),
     ("opacity", 10**400),
     ("opacity", "1e999"),
     ("opacity", None),
@@ -155,6 +175,7 @@ def test_an_unknown_name_is_answered_with_its_neighbour() -> None:
     box=st.sampled_from(BOX_MAKERS),
     threshold=st.none() | st.sampled_from(("otsu", "card")) | st.floats(0, 1),
     min_score=st.none() | st.floats(0, 1),
+    compare=st.none() | st.builds(Comparison, st.text("ab.-", min_size=1), st.none() | st.sampled_from(METHODS)),
     opacity=st.floats(0, 1),
     colormap=st.sampled_from(COLORMAPS),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
@@ -167,6 +188,7 @@ def test_the_json_form_leads_back_to_the_same_settings(
     box: str,
     threshold: object,
     min_score: float | None,
+    compare: Comparison | None,
     opacity: float,
     colormap: str,
     flags: tuple[bool, bool, bool],
@@ -179,6 +201,7 @@ def test_the_json_form_leads_back_to_the_same_settings(
             "box": box,
             "threshold": threshold,
             "min_score": min_score,
+            "compare": None if compare is None else {"model": compare.model, "method": compare.method},
             "opacity": opacity,
             "colormap": colormap,
             "boxes": flags[0],
@@ -186,6 +209,7 @@ def test_the_json_form_leads_back_to_the_same_settings(
             "mirror": flags[2],
         }
     )
+    assert first.analysis.compare == compare
     assert Settings().changed(json.loads(json.dumps(first.to_json()))) == first
 
 

@@ -11,13 +11,15 @@ import pytest
 from localization.card import ModelCard
 from localization.errors import UserError
 from localization.prediction import Prediction
-from localization.settings import AnalysisSettings, resolve
+from localization.settings import AnalysisSettings, Settings, resolve, resolve_second
 from streamer.engine import Job
 from streamer.scheduler import Scheduler
+from streamer.served_models import Side, Sides
 from streamer.stream import Result, Stream
 from streamer.telemetry import Telemetry
 
 CARD = ModelCard("m", tuple("abcdef"), tuple("abcdef"), 224, 7, 14, 8, 5)
+OTHER = ModelCard("n", tuple("cba"), tuple("cba"), 64, 4, 8, 8, 3)
 
 
 class Echo:
@@ -47,8 +49,7 @@ class Bench:
         self.telemetry = Telemetry()
         self.scheduler = Scheduler(self.engine, self.telemetry)
         settings = AnalysisSettings()
-        analysis = resolve(settings, CARD)
-        self.stream = Stream("s", "camera", "camera", self.scheduler, self.telemetry, "m", settings, analysis)
+        self.stream = Stream("s", "camera", "camera", self.scheduler, self.telemetry, settings, sides(settings))
         self.results: list[Result] = []
         self.errors: list[UserError] = []
         self.stream.subscribe(self.results.append, self.errors.append)
@@ -66,6 +67,13 @@ class Bench:
 @pytest.fixture
 async def bench() -> Bench:
     return Bench()
+
+
+def sides(settings: AnalysisSettings) -> Sides:
+    """The settings on one model, or on two when they ask to compare."""
+    compare = settings.compare
+    second = None if compare is None else Side(compare.model or "m", resolve_second(settings, CARD, OTHER))
+    return Sides(Side("m", resolve(settings, CARD)), second)
 
 
 def frame(pts: int | None) -> av.VideoFrame:
@@ -95,16 +103,16 @@ async def test_a_dropped_frame_keeps_its_number(bench: Bench) -> None:
 async def test_settings_hold_from_the_next_frame_and_another_class_forgets_the_held_one(bench: Bench) -> None:
     await bench.push(0)
     changed = AnalysisSettings(method="layercam")
-    bench.stream.analyse_with("m", changed, resolve(changed, CARD))
+    bench.stream.analyse_with(changed, sides(changed))
     await bench.push(3000)
     first, second = bench.engine.jobs
     assert bench.results[-1].prediction.method == "layercam"
     assert first.request.tracker is second.request.tracker is not None
     named = AnalysisSettings(classes=("c",))
-    bench.stream.analyse_with("m", named, resolve(named, CARD))
+    bench.stream.analyse_with(named, sides(named))
     await bench.push(6000)
     assert bench.engine.jobs[-1].request.tracker is None  # a class that was asked for needs no hysteresis
-    bench.stream.analyse_with("m", changed, resolve(changed, CARD))
+    bench.stream.analyse_with(changed, sides(changed))
     await bench.push(9000)
     assert bench.engine.jobs[-1].request.tracker is not first.request.tracker
 
@@ -152,3 +160,42 @@ async def test_nobody_watching_means_no_inference_but_the_source_is_kept_up_with
     bench.stream.subscribe(on_result, on_error)
     await bench.push(3000)
     assert [r.arrival.number for r in bench.results] == [1]
+
+
+async def test_two_sides_see_the_same_frame_each_with_a_tracker_of_its_own(bench: Bench) -> None:
+    compared = Settings().changed({"compare": "n:layercam"}).analysis
+    bench.stream.analyse_with(compared, sides(compared))
+    await bench.push(0)
+    first, second = bench.engine.jobs
+    assert (first.model, second.model) == ("m", "n")
+    assert first.picture is second.picture is bench.results[0].picture
+    assert first.request.tracker is not second.request.tracker
+    assert first.request.pts == second.request.pts
+    prediction = bench.results[0].prediction
+    assert prediction.compare is not None
+    assert (prediction.compare.model, prediction.compare.method) == ("n", "layercam")
+    assert bench.stream.summary()["settings"]["compare"] == {"model": "n", "method": "layercam"}
+
+    other_method = Settings().changed({"compare": "n:cam"}).analysis
+    bench.stream.analyse_with(other_method, sides(other_method))
+    await bench.push(3000)
+    assert bench.engine.jobs[3].request.tracker is second.request.tracker  # the class that is held stays held
+    other_model = Settings().changed({"compare": ":layercam"}).analysis
+    bench.stream.analyse_with(other_model, sides(other_model))
+    await bench.push(6000)
+    assert bench.engine.jobs[5].request.tracker is not second.request.tracker
+    assert bench.engine.jobs[4].request.tracker is first.request.tracker
+
+    alone = AnalysisSettings()
+    bench.stream.analyse_with(alone, sides(alone))
+    await bench.push(9000)
+    assert len(bench.engine.jobs) == 7
+    assert bench.results[-1].prediction.compare is None
+
+
+async def test_a_chosen_class_is_each_sides_own_index(bench: Bench) -> None:
+    chosen = Settings().changed({"compare": "n", "classes": ["c"]}).analysis
+    bench.stream.analyse_with(chosen, sides(chosen))
+    await bench.push(0)
+    assert [job.request.analysis.classes for job in bench.engine.jobs] == [(2,), (0,)]
+    assert [job.request.tracker for job in bench.engine.jobs] == [None, None]

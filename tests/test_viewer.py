@@ -3,40 +3,14 @@
 import json
 
 import av
-import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.prediction import Box, ClassMap, Prediction, RankedClass
 from streamer import viewer as viewer_module
 from streamer.telemetry import Telemetry
-from streamer.viewer import MAX_MESSAGE, AnnotatedTrack, result_message
-
-
-@given(
-    names=st.lists(st.text(min_size=1, max_size=600), min_size=1, max_size=5),
-    boxes=st.integers(0, 40),
-)
-@settings(deadline=None, max_examples=50)
-def test_a_result_fits_one_chunk_and_says_when_it_was_cut(names: list[str], boxes: int) -> None:
-    prediction = Prediction(
-        model="m",
-        method="cam",
-        top=tuple(RankedClass(i, name, 0.1) for i, name in enumerate(names)),
-        maps=(ClassMap(0, names[0], np.zeros((14, 14), np.float32), 0.5, 0.1),),
-        boxes=tuple(Box(0, names[0], 0.5, (0.1, 0.2, 0.3, 0.4)) for _ in range(boxes)),
-    )
-    whole = prediction.to_json(1.5, 3)
-    sent = json.loads(result_message(prediction, 1.5, 3))
-    assert len(result_message(prediction, 1.5, 3).encode()) <= MAX_MESSAGE
-    if sent.pop("truncated", False):
-        assert sent != whole
-        assert sent["shown"] == whole["shown"]
-        assert sent["boxes"] == whole["boxes"][: len(sent["boxes"])]
-    else:
-        assert sent == whole
+from streamer.viewer import AnnotatedTrack
 
 
 async def test_the_track_sends_the_newest_picture_and_counts_the_others() -> None:

@@ -86,7 +86,7 @@ export class Api {
   async localize(picture, settings) {
     const query = new URLSearchParams({ format: "png" });
     for (const [name, value] of Object.entries(settings)) {
-      if (value !== null) query.set(name, Array.isArray(value) ? value.join(",") : String(value));
+      if (value !== null) query.set(name, inQuery(value));
     }
     const headers = { "Content-Type": picture.type.startsWith("image/") ? picture.type : "application/octet-stream" };
     const response = await this.#request(`/api/localize?${query}`, { method: "POST", headers, body: picture });
@@ -174,6 +174,15 @@ export class Api {
       throw new Unreachable("The server does not answer.");
     }
   }
+}
+
+/**
+ * @param {NonNullable<Settings[keyof Settings]>} value
+ * @returns {string} a setting as a query takes it
+ */
+function inQuery(value) {
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "object" ? `${value.model ?? ""}:${value.method ?? ""}` : String(value);
 }
 
 /**

@@ -9,12 +9,13 @@ import { Models } from "./models.js";
 import { PicturePage, refusal } from "./picture_page.js";
 import { SettingsStore } from "./settings.js";
 import { ClassSearch } from "./view/class_search.js";
+import { ComparisonControls } from "./view/comparison.js";
 import { Controls } from "./view/controls.js";
 import { byId, make } from "./view/dom.js";
 import { download, stamp } from "./view/download.js";
-import { toast } from "./view/messages.js";
-import { Ranking } from "./view/ranking.js";
+import { fieldError, toast } from "./view/messages.js";
 import { Recordings } from "./view/recordings.js";
+import { SeenPanel } from "./view/seen_panel.js";
 import { installShortcuts } from "./view/shortcuts.js";
 import { Sources } from "./view/sources.js";
 import { Stage } from "./view/stage.js";
@@ -25,6 +26,7 @@ import { askToken } from "./view/token_dialog.js";
 import { installUploads } from "./view/uploads.js";
 
 const BOOT_RETRY_MS = 5000;
+const MODELS_EVERY_MS = 20000;
 const OPACITY_STEP = 0.1;
 
 const api = new Api(askToken);
@@ -34,16 +36,21 @@ const strip = new Strip();
 const recordings = new Recordings(api);
 const controls = new Controls(settings);
 const models = new Models(api, settings, modelChanged);
-const ranking = new Ranking((index) => chooseOnly(index));
-const search = new ClassSearch((chosen) => settings.change({ classes: chosen.length > 0 ? chosen : "top" }));
+const comparison = new ComparisonControls(models, settings);
+const seen = new SeenPanel(chooseOnly, (index) => {
+  const own = models.fromSecond(index);
+  if (own >= 0) chooseOnly(own);
+  else toast(`“${models.current}” has no class “${models.second?.classes[index]}” to compare.`);
+});
+const search = new ClassSearch(chooseClasses);
 const sources = new Sources(api, () => live.running && live.switchTo(sources.target));
-const picture = new PicturePage({ api, settings, stage, strip, ranking, makeRoom, changed: allowButtons });
+const picture = new PicturePage({ api, settings, stage, strip, seen, makeRoom, changed: allowButtons });
 const live = new LivePage({
   api,
   settings,
   stage,
   strip,
-  ranking,
+  seen,
   changed: allowButtons,
   streamKnown: (own) => {
     void sources.refreshCameras(); // now that a camera was allowed, the browser tells the names
@@ -150,19 +157,38 @@ function drawModels() {
   });
   modelSelect.replaceChildren(...options);
   modelSelect.value = models.current;
+  comparison.show();
+}
+
+/** Models may be exported while the page is open. */
+async function refreshModels() {
+  if (config === null || document.hidden) return;
+  try {
+    if (await models.refresh()) drawModels();
+  } catch {
+    // Nobody asked for it; whatever needs the server will say that it does not answer.
+  }
 }
 
 function drawChosen() {
   const { card, chosen } = models;
   search.show(card?.classes ?? [], card?.mapped ?? 1, chosen);
-  ranking.follow(card, settings.values, chosen);
+  seen.follow(models, settings.values);
+  comparison.show();
 }
 
 /** @param {number | null} index a class to map alone; the one that already is goes back to the top prediction */
 function chooseOnly(index) {
   if (index === null) return;
   const { chosen } = models;
-  settings.change({ classes: chosen.length === 1 && chosen[0] === index ? "top" : [index] });
+  chooseClasses(chosen.length === 1 && chosen[0] === index ? [] : [index]);
+}
+
+/** @param {number[]} chosen none follows the top prediction */
+function chooseClasses(chosen) {
+  const refused = models.refusal(chosen);
+  if (refused === "") settings.change({ classes: chosen.length > 0 ? chosen : "top" });
+  else fieldError("classes", refused);
 }
 
 modelSelect.onchange = () => {
@@ -221,7 +247,7 @@ function showTheme(name = theme()) {
   button.title = `${label} (D)`;
 }
 
-const mapRank = (/** @type {number} */ rank) => chooseOnly(ranking.at(rank - 1));
+const mapRank = (/** @type {number} */ rank) => chooseOnly(seen.at(rank - 1));
 const otherMap = () => settings.change({ map: settings.values.map === "spread" ? "plain" : "spread" });
 const fullscreen = () => void stage.toggleFullscreen();
 const flag = (/** @type {"boxes" | "labels" | "mirror"} */ name) => settings.change({ [name]: !settings.values[name] });
@@ -254,5 +280,10 @@ installShortcuts([
   { keys: ["d"], label: "D", does: "Light, dark or as the system", act: () => showTheme(nextTheme()) },
   { keys: ["escape"], label: "Esc", does: "Close the picture; a camera that was on goes on", act: closePicture },
 ]);
+for (const select of [modelSelect, byId("compare", HTMLSelectElement)]) {
+  for (const event of ["pointerenter", "focus"]) select.addEventListener(event, () => void refreshModels());
+}
+addEventListener("focus", () => void refreshModels());
+setInterval(() => void refreshModels(), MODELS_EVERY_MS); // a phone opens a list at the first touch
 addEventListener("pagehide", () => live.stop());
 void boot();

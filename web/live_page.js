@@ -4,7 +4,7 @@
 /** @import { Phase, Target } from "./live.js" */
 /** @import { Refusal, Result, State } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
-/** @import { Ranking } from "./view/ranking.js" */
+/** @import { SeenPanel } from "./view/seen_panel.js" */
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Tone } from "./view/status.js" */
 /** @import { Strip } from "./view/strip.js" */
@@ -12,6 +12,7 @@
 import { Live } from "./live.js";
 import { byId, setIcon } from "./view/dom.js";
 import { fieldError, toast } from "./view/messages.js";
+import { asserts } from "./view/seen_panel.js";
 import { status } from "./view/status.js";
 import { VideoView } from "./view/video_view.js";
 
@@ -34,7 +35,7 @@ const STATUS = {
  * @property {SettingsStore} settings
  * @property {Stage} stage
  * @property {Strip} strip
- * @property {Ranking} ranking
+ * @property {SeenPanel} seen
  * @property {() => void} changed something that decides what can be done now: the phase, the picture, the recording
  * @property {(own: string | null) => void} streamKnown the session's stream; `own` when our camera feeds it
  * @property {() => void} recorded a recording ended
@@ -106,7 +107,7 @@ export class LivePage {
 
   /** @param {Phase} phase */
   #enter(phase) {
-    const { stage, strip, ranking, changed } = this.#parts;
+    const { stage, strip, seen, changed } = this.#parts;
     status(...STATUS[phase]);
     this.#startButton.classList.toggle("running", this.running);
     this.#startButton.querySelector("span")?.replaceChildren(this.running ? "Stop" : "Start");
@@ -122,7 +123,7 @@ export class LivePage {
     }
     if (phase === "idle" || phase === "failed") {
       stage.show(null);
-      ranking.show(null);
+      seen.show(null);
     }
     if (phase === "waiting") {
       if (this.#run.camera) this.#preview(new MediaStream([this.#run.camera]));
@@ -187,11 +188,11 @@ export class LivePage {
   /** @param {Result} result */
   #takeResult(result) {
     if (!this.live) return;
-    const { ranking, strip, stage, settings } = this.#parts;
-    ranking.show(result);
+    const { seen, strip, stage, settings } = this.#parts;
+    seen.show(result);
     strip.frame(result);
     const now = performance.now();
-    if (result.shown.length > 0) this.#unsureSince = now;
+    if (asserts(result)) this.#unsureSince = now;
     // With labels on, the server writes it into the picture.
     stage.unsure(now - this.#unsureSince > UNSURE_AFTER_MS && !settings.values.labels);
   }

@@ -1,21 +1,59 @@
-/** The model that is in use: its card, and the settings that only make sense with it (classes, methods). */
+/** The models that are in use: their cards, and the settings that only make sense with them (classes, methods). */
 
 /** @import { Api } from "./api.js" */
 /** @import { Card, ClassRef, ModelSummary, Settings } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
 
+/** The card of whichever model is named now. */
+class NamedCard {
+  #api;
+  #changed;
+  /** The model whose card is here or on its way. */
+  #name = "";
+  /** @type {Card | null} */
+  card = null;
+
+  /**
+   * @param {Api} api
+   * @param {(error: unknown) => void} changed
+   */
+  constructor(api, changed) {
+    this.#api = api;
+    this.#changed = changed;
+  }
+
+  /** @param {string} name empty for none */
+  async follow(name) {
+    if (name === this.#name) return;
+    this.#name = name;
+    if (name === "") {
+      this.card = null;
+      this.#changed(null);
+      return;
+    }
+    try {
+      const card = await this.#api.card(name);
+      if (this.#name !== name) return; // another was chosen meanwhile
+      this.card = card;
+      this.#changed(null);
+    } catch (error) {
+      if (this.#name !== name) return;
+      this.#name = "";
+      this.#changed(error);
+    }
+  }
+}
+
 export class Models {
   #api;
   #settings;
   #changed;
+  #first;
+  #second;
   /** @type {ModelSummary[]} */
   list = [];
   /** @type {string} */
   #default = "";
-  /** @type {string | null} the model whose card is here or on its way */
-  #name = null;
-  /** @type {Card | null} */
-  card = null;
 
   /**
    * @param {Api} api
@@ -26,6 +64,8 @@ export class Models {
     this.#api = api;
     this.#settings = settings;
     this.#changed = changed;
+    this.#first = new NamedCard(api, changed);
+    this.#second = new NamedCard(api, changed);
   }
 
   /** @returns {string} */
@@ -33,33 +73,47 @@ export class Models {
     return this.#settings.values.model ?? this.#default;
   }
 
+  /** @returns {string} the model that is compared with the current one; empty when nothing is compared */
+  get compared() {
+    const { compare } = this.#settings.values;
+    return compare === null ? "" : (compare.model ?? this.current);
+  }
+
+  /** @returns {Card | null} the current model's */
+  get card() {
+    return this.#first.card;
+  }
+
+  /** @returns {Card | null} the compared model's */
+  get second() {
+    return this.#second.card;
+  }
+
   /** @param {string} fallback the server's default model */
   async load(fallback) {
     this.#default = fallback;
     this.list = await this.#api.models();
-    const { model } = this.#settings.values;
-    if (model !== null && !this.list.some(({ name }) => name === model)) {
-      this.#settings.change({ model: null, classes: "top", method: null }); // kept from a visit to another server
-    }
+    this.#dropAbsent();
     await this.follow();
     this.#dropForeign();
   }
 
-  /** Read the card of the model that the settings name now. */
+  /**
+   * Look for models that came or went.
+   *
+   * @returns {Promise<boolean>} whether the list is another one now
+   */
+  async refresh() {
+    const list = await this.#api.models();
+    const same = JSON.stringify(list.map(facts)) === JSON.stringify(this.list.map(facts));
+    this.list = list;
+    if (!same) this.#dropAbsent();
+    return !same;
+  }
+
+  /** Read the cards of the models that the settings name now. */
   async follow() {
-    const name = this.current;
-    if (name === "" || name === this.#name) return;
-    this.#name = name;
-    try {
-      const card = await this.#api.card(name);
-      if (this.#name !== name) return; // another was chosen meanwhile
-      this.card = card;
-      this.#changed(null);
-    } catch (error) {
-      if (this.#name !== name) return;
-      this.#name = null;
-      this.#changed(error);
-    }
+    if (this.current !== "") await Promise.all([this.#first.follow(this.current), this.#second.follow(this.compared)]);
   }
 
   /** @returns {number[]} indices of the classes that are mapped; empty follows the top prediction */
@@ -70,6 +124,29 @@ export class Models {
     return classes.map((reference) => indexOf(card, reference)).filter((index) => index !== null);
   }
 
+  /** @returns {number[]} the same classes, by the compared model's indices */
+  get chosenInSecond() {
+    return this.chosen.map((index) => this.#counterpart(index, this.card, this.second)).filter((index) => index >= 0);
+  }
+
+  /**
+   * @param {number} index of a class of the compared model
+   * @returns {number} the current model's index of that class; -1 when it has none
+   */
+  fromSecond(index) {
+    return this.#counterpart(index, this.second, this.card);
+  }
+
+  /**
+   * @param {number[]} classes of the current model
+   * @returns {string} why these cannot be compared; empty when they can
+   */
+  refusal(classes) {
+    const absent = classes.find((index) => this.#counterpart(index, this.card, this.second) < 0);
+    if (absent === undefined || this.second === null) return "";
+    return `“${this.compared}” has no class “${this.card?.classes[absent]}” to compare.`;
+  }
+
   /**
    * Change to another model; chosen classes come along where it knows them by name.
    *
@@ -77,29 +154,101 @@ export class Models {
    */
   async choose(name) {
     const names = this.chosen.map((index) => this.card?.classes[index] ?? "");
+    const { method, compare } = this.#settings.values;
     /** @type {Partial<Settings>} */
     const changes = { model: name, classes: "top", method: null };
     try {
       const card = await this.#api.card(name);
       const classes = names.map((wanted) => card.classes.indexOf(wanted)).filter((index) => index >= 0);
       if (classes.length > 0) changes.classes = classes.slice(0, card.mapped);
-      const { method } = this.#settings.values;
       if (method !== null && card.methods.includes(method)) changes.method = method;
     } catch (error) {
       this.#changed(error);
       return;
     }
+    if (compare !== null && this.compared === name) {
+      changes.method = compare.method; // the two change sides
+      changes.compare = { model: this.current, method };
+    }
     this.#settings.change(changes);
   }
 
-  /** Forget kept classes and methods that the model does not have. */
+  /**
+   * Compare with a model, the current one included: that with another of its methods.
+   *
+   * @param {string} name empty for none
+   * @returns {Promise<string>} what else had to change for it, in a sentence; empty when nothing had
+   */
+  async compare(name) {
+    if (name === "") {
+      this.#settings.change({ compare: null });
+      return "";
+    }
+    let other;
+    try {
+      other = await this.#api.card(name);
+    } catch (error) {
+      this.#changed(error);
+      return "";
+    }
+    const own = this.#settings.values.method ?? this.card?.default_method;
+    const method = name === this.current ? (other.methods.filter((candidate) => candidate !== own).at(-1) ?? null) : null;
+    const absent = this.chosen.find((index) => this.#counterpart(index, this.card, other) < 0);
+    if (absent === undefined) {
+      this.#settings.change({ compare: { model: name, method } });
+      return "";
+    }
+    const gone = this.card?.classes[absent];
+    this.#settings.change({ compare: { model: name, method }, classes: "top" });
+    return `“${name}” has no class “${gone}”, so both follow their top prediction.`;
+  }
+
+  /** @param {string} method of the compared model */
+  compareBy(method) {
+    this.#settings.change({ compare: { model: this.compared, method } });
+  }
+
+  /**
+   * @param {number} index
+   * @param {Card | null} card
+   * @param {Card | null} other
+   * @returns {number} the index in `other` of a class of `card`, by its id or else its name; -1 when it has none
+   */
+  #counterpart(index, card, other) {
+    if (card === null || other === null) return -1;
+    const byId = other.class_ids.indexOf(card.class_ids[index] ?? "");
+    return byId >= 0 ? byId : find(other.classes, card.classes[index] ?? "");
+  }
+
+  /** Forget models that this server does not have: kept from a visit to another one, or deleted since. */
+  #dropAbsent() {
+    const { model, compare } = this.#settings.values;
+    const there = (/** @type {string | null} */ wanted) =>
+      wanted === null || this.list.some(({ name }) => name === wanted);
+    if (!there(model)) this.#settings.change({ model: null, classes: "top", method: null });
+    if (!there(compare?.model ?? null)) this.#settings.change({ compare: null });
+  }
+
+  /** Forget kept classes and methods that the models do not have. */
   #dropForeign() {
-    const { card } = this;
-    const { classes, method } = this.#settings.values;
+    const { card, second } = this;
+    const { classes, method, compare } = this.#settings.values;
     if (card === null) return;
     if (classes !== "top" && this.chosen.length < classes.length) this.#settings.change({ classes: "top" });
     if (method !== null && !card.methods.includes(method)) this.#settings.change({ method: null });
+    if (compare === null) return;
+    const known = second !== null && (compare.method === null || second.methods.includes(compare.method));
+    if (!known || this.refusal(this.chosen) !== "") this.#settings.change({ compare: null });
   }
+}
+
+/**
+ * What the page shows of a model in its lists.
+ *
+ * @param {ModelSummary} summary
+ */
+function facts({ name, classes, dataset, precision }) {
+  return [name, classes, dataset, precision];
 }
 
 /**

@@ -1,9 +1,9 @@
 /** An uploaded picture on the page, instead of the live one and under the same controls. */
 
 /** @import { Api } from "./api.js" */
-/** @import { Config } from "./protocol.js" */
+/** @import { Config, Settings } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
-/** @import { Ranking } from "./view/ranking.js" */
+/** @import { SeenPanel } from "./view/seen_panel.js" */
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Strip } from "./view/strip.js" */
 
@@ -11,6 +11,7 @@ import { explain } from "./failures.js";
 import { Picture } from "./picture.js";
 import { ImageView } from "./view/image_view.js";
 import { toast } from "./view/messages.js";
+import { asserts } from "./view/seen_panel.js";
 import { status } from "./view/status.js";
 
 const ITS_NAME = "The picture"; // what the server, which knows no file names, calls it
@@ -52,7 +53,7 @@ export class PicturePage {
 
   /**
    * @param {{
-   *   api: Api, settings: SettingsStore, stage: Stage, strip: Strip, ranking: Ranking, makeRoom: () => void,
+   *   api: Api, settings: SettingsStore, stage: Stage, strip: Strip, seen: SeenPanel, makeRoom: () => void,
    *   changed: () => void
    * }} parts
    */
@@ -72,15 +73,19 @@ export class PicturePage {
    */
   show(file) {
     this.#candidate?.close();
-    const { api, settings, stage, strip, ranking } = this.#parts;
-    const view = new ImageView(file, () => stage.fit());
+    const { api, settings, stage, strip, seen } = this.#parts;
+    const view = new ImageView(file, () => {
+      stage.fit();
+      if (this.#picture === picture) strip.size(view.size()); // two compared sides make another shape
+    });
+    const asked = settings.values;
     const picture = new Picture(api, file, () => settings.values, {
       busy: (busy) => stage.busy(busy ? "Looking" : ""),
       painted: (painted, result) => {
         view.replace(painted);
-        if (this.#candidate === picture) this.#open(picture, view);
-        ranking.show(result);
-        stage.unsure(result.shown.length === 0 && !settings.values.labels);
+        if (this.#candidate === picture) this.#open(picture, view, asked);
+        seen.show(result);
+        stage.unsure(!asserts(result) && !settings.values.labels);
         stage.clearFailure();
         strip.picture(result, view.size());
         status("Picture", "good");
@@ -104,10 +109,10 @@ export class PicturePage {
   /**
    * @param {Picture} picture
    * @param {ImageView} view
+   * @param {Readonly<Settings>} asked what it was localized with
    */
-  #open(picture, view) {
+  #open(picture, view, asked) {
     const { settings, stage, makeRoom, changed } = this.#parts;
-    const before = settings.values;
     makeRoom();
     this.#picture?.close();
     this.#picture = picture;
@@ -117,7 +122,7 @@ export class PicturePage {
       picture.refresh();
       return null;
     });
-    if (settings.values !== before) picture.refresh(); // a watched stream had settings of its own
+    if (settings.values !== asked) picture.refresh(); // changed meanwhile; a watched stream had settings of its own
     changed();
   }
 
@@ -130,13 +135,13 @@ export class PicturePage {
     this.#candidate?.close();
     this.#candidate = null;
     if (!this.#picture) return;
-    const { settings, stage, strip, ranking, changed } = this.#parts;
+    const { settings, stage, strip, seen, changed } = this.#parts;
     this.#picture.close();
     this.#picture = null;
     settings.attach(null);
     stage.show(null);
     strip.clear();
-    ranking.show(null);
+    seen.show(null);
     status("Ready", "idle");
     changed();
   }

@@ -3,6 +3,10 @@
  *
  * @typedef {number | string} ClassRef an index, a name or an id of the card's
  *
+ * @typedef {object} Comparison the second side: null leaves the model to the first side, the method to the model's card
+ * @property {string | null} model
+ * @property {string | null} method
+ *
  * @typedef {object} Settings everything a person can set; the same names as in localization/settings.py
  * @property {string | null} model null leaves it to the server
  * @property {"top" | ClassRef[]} classes
@@ -12,6 +16,7 @@
  * @property {"largest" | "components" | "two_stage" | "none"} box
  * @property {number | "otsu" | "card" | null} threshold null: Otsu's for the spread map, the card's for the plain one
  * @property {number | null} min_score
+ * @property {Comparison | null} compare a second model or method on the same frames
  * @property {number} opacity
  * @property {string} colormap
  * @property {boolean} boxes
@@ -37,6 +42,17 @@
  * @typedef {object} Card the parts of a model's card that the page reads
  * @property {string} name
  * @property {string[]} classes
+ * @property {string[]} class_ids stable ids of the classes, in the same order
+ * @property {number} input_size pixels
+ * @property {string} network
+ * @property {string} dataset
+ * @property {Record<string, unknown>} recipe every value of the training run; empty where it was not ours
+ * @property {string} recipe_hash
+ * @property {Record<string, unknown>} metrics as measured by whoever trained it
+ * @property {string} precision
+ * @property {string} source where the weights come from
+ * @property {string} licence
+ * @property {string} threshold_split the pictures that the threshold was chosen on
  * @property {number} mapped how many classes one run maps at most
  * @property {string[]} methods
  * @property {string} default_method
@@ -68,15 +84,16 @@
  * @typedef {{ class: number, score: number, box: [number, number, number, number] }} Box
  * @typedef {Record<string, number>} Stages milliseconds by stage
  *
- * @typedef {object} Result one frame's meaning
- * @property {number} pts seconds
- * @property {number} frame
+ * @typedef {object} Seen what one model says of a frame
  * @property {string} model
  * @property {string} method
  * @property {number[]} shown the classes that are mapped; empty is the answer "not sure"
  * @property {Ranked[]} top
  * @property {Box[]} boxes
  * @property {Stages} ms
+ *
+ * @typedef {Seen & { pts: number, frame: number, compare?: Seen }} Result one frame's meaning, `pts` in seconds; with
+ *   `compare` where two sides are compared
  *
  * @typedef {object} State the server's truth about a stream, and this viewer's paint
  * @property {"state"} type

@@ -25,6 +25,7 @@ export const DEFAULTS = Object.freeze({
   box: "largest",
   threshold: null,
   min_score: null,
+  compare: null,
   opacity: 0.5,
   colormap: "turbo",
   boxes: true,
@@ -184,7 +185,14 @@ const KINDS = {
   classes: (value) => value === "top" || Array.isArray(value),
   threshold: (value) => value === null || value === "otsu" || value === "card" || typeof value === "number",
   min_score: (value) => value === null || typeof value === "number",
+  compare: (value) => value === null || isComparison(value),
 };
+
+/** @param {unknown} value */
+function isComparison(value) {
+  const { model, method } = /** @type {Record<string, unknown>} */ (typeof value === "object" && value !== null ? value : {});
+  return [model, method].every((name) => name === null || typeof name === "string") && (model ?? method) !== null;
+}
 
 /**
  * @param {string} name

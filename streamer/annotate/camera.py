@@ -6,12 +6,10 @@ from contextlib import nullcontext
 
 import av
 
-from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, localize_batch
-from localization.settings import Settings, resolve
-from localization.temporal import ClassTracker
+from localization.overlay import FILE
+from streamer.annotate.analyst import Analyst
 from streamer.annotate.plan import OnProgress, Summary, Task, told
-from streamer.frames import fit_frame, paint_frame
+from streamer.frames import paint_frame
 from streamer.live_file import LiveVideoFile
 from streamer.sources import SourceReader, open_source, parse_source
 
@@ -47,9 +45,7 @@ class _Newest:
             return None if stop.is_set() else frame
 
 
-def annotate_camera(
-    model: LocalizationModel, settings: Settings, task: Task, stop: threading.Event, on_progress: OnProgress
-) -> Summary:
+def annotate_camera(analyst: Analyst, task: Task, stop: threading.Event, on_progress: OnProgress) -> Summary:
     """Annotate what comes until `stop` is set or the source ends; frames that come too fast are left out.
 
     The file is playable at any moment, under a temporary name; it gets its own name in the end.
@@ -59,8 +55,6 @@ def annotate_camera(
     """
     source = parse_source(task.source)
     open_source(source).close()
-    analysis = resolve(settings.analysis, model.card)
-    tracker = None if analysis.classes else ClassTracker()
     newest = _Newest()
     unfinished = task.output.with_name(f".{task.output.stem}.part.mp4")
     lines = None if task.sidecar is None else task.sidecar.with_name(f".{task.sidecar.name}.part")
@@ -73,10 +67,9 @@ def annotate_camera(
             while (frame := newest.take(stop)) is not None:
                 first = frame.time if first is None else first
                 pts = frame.time - first
-                fitted = fit_frame(frame, model.card.input_size, model.card.resize)
-                [prediction] = localize_batch(model, [fitted], [FrameRequest(analysis, tracker, pts)])
+                [prediction] = analyst.follow([analyst.fit(frame)], [pts])
                 number = video.frames
-                if video.write(paint_frame(frame, prediction, settings.paint), pts):
+                if video.write(paint_frame(frame, prediction, analyst.settings.paint, FILE), pts):
                     if sidecar is not None:
                         sidecar.write(json.dumps(prediction.to_json(pts, number), ensure_ascii=False) + "\n")
                     on_progress(video.frames, None)

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from localization.library import DEFAULT_MODEL, ModelLibrary
 from localization.model import LocalizationModel
-from localization.settings import Settings, resolve
+from localization.settings import AnalysisSettings, Settings
+from streamer.annotate.analyst import Analyst
 from streamer.annotate.camera import annotate_camera
 from streamer.annotate.pictures import annotate_folder, annotate_picture
 from streamer.annotate.plan import OnProgress, Summary, plan, told
@@ -42,24 +43,22 @@ def run(
     """
     settings = Settings().changed(chosen)
     task = plan(source, output, sidecar, overwrite)
-    model = LocalizationModel(ModelLibrary().ensure(settings.analysis.model or DEFAULT_MODEL), provider)
-    resolve(settings.analysis, model.card)
+    model, second = _models(settings.analysis, provider)
+    analyst = Analyst(model, settings, second)
     try:
         with _progress(console, task.kind) as on_progress:
             if task.kind == "picture":
-                summary = annotate_picture(model, settings, task)
+                summary = annotate_picture(analyst, task)
             elif task.kind == "folder":
-                summary = annotate_folder(model, settings, task, overwrite, on_progress)
+                summary = annotate_folder(analyst, task, overwrite, on_progress)
             elif task.kind == "video":
                 with told(task.output):
-                    frames, damaged = annotate_video(
-                        model, settings, Path(source), task.output, task.sidecar, on_progress
-                    )
+                    frames, damaged = annotate_video(analyst, Path(source), task.output, task.sidecar, on_progress)
                 notes = (f"{damaged} damaged packets were passed over.",) if damaged else ()
                 summary = Summary(task.output, frames, notes=notes)
             else:
                 with _stopped_by_ctrl_c() as stop:
-                    summary = annotate_camera(model, settings, task, stop, on_progress)
+                    summary = annotate_camera(analyst, task, stop, on_progress)
     except KeyboardInterrupt:
         console.print("Interrupted. The same command goes on where this one was.")
         return INTERRUPTED
@@ -73,6 +72,17 @@ def run(
     )  # fmt: skip
     unusable = bool(summary.notes) if task.kind == "folder" else not summary.done
     return UNUSABLE_INPUT if unusable else 0
+
+
+def _models(settings: AnalysisSettings, provider: str) -> tuple[LocalizationModel, LocalizationModel | None]:
+    """The model of each side; one file is loaded once."""
+    library = ModelLibrary()
+    name = settings.model or DEFAULT_MODEL
+    model = LocalizationModel(library.ensure(name), provider)
+    if settings.compare is None:
+        return model, None
+    second = settings.compare.model or name
+    return model, model if second == name else LocalizationModel(library.ensure(second), provider)
 
 
 class _Rate(ProgressColumn):

@@ -6,11 +6,9 @@ from typing import Any
 
 from localization import pictures
 from localization.errors import PictureError, UserError
-from localization.model import LocalizationModel
 from localization.overlay import paint_rgb
-from localization.pipeline import localize
 from localization.prediction import Prediction
-from localization.settings import Settings, resolve
+from streamer.annotate.analyst import Analyst
 from streamer.annotate.plan import PICTURE_SUFFIXES, OnProgress, Summary, Task, told
 
 MAX_PIXELS = 150_000_000  # of one picture; below the size at which Pillow itself warns of bombs
@@ -18,21 +16,19 @@ MAX_PIXELS = 150_000_000  # of one picture; below the size at which Pillow itsel
 _RECORD = ".seekcam.json"  # in an output folder: the settings its pictures were made with
 
 
-def annotate_picture(model: LocalizationModel, settings: Settings, task: Task) -> Summary:
+def annotate_picture(analyst: Analyst, task: Task) -> Summary:
     """Annotate one picture.
 
     Raises:
         UserError: the picture cannot be read or the output cannot be written.
     """
-    prediction = _annotate(model, settings, Path(task.source), task.output)
+    prediction = _annotate(analyst, Path(task.source), task.output)
     if task.sidecar is not None:
         _write_lines(task.sidecar, [_line(prediction, 0, None)])
     return Summary(task.output, 1)
 
 
-def annotate_folder(
-    model: LocalizationModel, settings: Settings, task: Task, overwrite: bool, on_progress: OnProgress
-) -> Summary:
+def annotate_folder(analyst: Analyst, task: Task, overwrite: bool, on_progress: OnProgress) -> Summary:
     """Annotate every picture of a folder and its subfolders, each on its own.
 
     Pictures that were finished by an earlier run with the same settings are skipped; those that cannot be read are
@@ -47,7 +43,7 @@ def annotate_folder(
     if not targets:
         raise UserError(f"{source} has no pictures in it (JPEG, PNG, WebP, BMP or GIF): choose another folder.")
     with told(output):
-        _claim(output, _made_with(model, settings), any(t.exists() for t in targets.values()) and not overwrite)
+        _claim(output, _made_with(analyst), any(t.exists() for t in targets.values()) and not overwrite)
     lines = {} if task.sidecar is None or overwrite else _lines_so_far(task.sidecar)
     done = skipped = 0
     notes = []
@@ -60,7 +56,7 @@ def annotate_folder(
             try:
                 with told(target):
                     target.parent.mkdir(parents=True, exist_ok=True)
-                lines[name] = _line(_annotate(model, settings, picture, target), number, name)
+                lines[name] = _line(_annotate(analyst, picture, target), number, name)
                 done += 1
                 if task.sidecar is not None:
                     with told(task.sidecar), _partial(task.sidecar).open("a", encoding="utf-8") as growing:
@@ -74,10 +70,10 @@ def annotate_folder(
     return Summary(output, done, skipped, tuple(notes))
 
 
-def _annotate(model: LocalizationModel, settings: Settings, source: Path, target: Path) -> Prediction:
+def _annotate(analyst: Analyst, source: Path, target: Path) -> Prediction:
     picture = pictures.read_picture(source, MAX_PIXELS)
-    prediction = localize(model, picture, settings.analysis)
-    pictures.save_picture(paint_rgb(picture, prediction, settings.paint), target)
+    prediction = analyst.localize(picture)
+    pictures.save_picture(paint_rgb(picture, prediction, analyst.settings.paint), target)
     return prediction
 
 
@@ -87,9 +83,12 @@ def _target(relative: Path) -> Path:
     return relative if kept else relative.with_name(f"{relative.name}.png")
 
 
-def _made_with(model: LocalizationModel, settings: Settings) -> dict[str, Any]:
-    resolve(settings.analysis, model.card)
-    return {"settings": {**settings.to_json(), "model": model.card.name}}
+def _made_with(analyst: Analyst) -> dict[str, Any]:
+    own, *second = (model.card.name for model in analyst.models)
+    settings = {**analyst.settings.to_json(), "model": own}
+    if second:
+        settings["compare"] = {**settings["compare"], "model": second[0]}
+    return {"settings": settings}
 
 
 def _claim(output: Path, made_with: dict[str, Any], in_the_way: bool) -> None:

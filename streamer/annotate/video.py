@@ -19,12 +19,10 @@ from typing import Any
 
 import av
 
-from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, localize_batch
+from localization.overlay import FILE
 from localization.prediction import Prediction
-from localization.settings import Settings, resolve
-from localization.temporal import ClassTracker
-from streamer.frames import fit_frame, paint_frame, upright
+from streamer.annotate.analyst import Analyst
+from streamer.frames import paint_frame, upright
 from streamer.prefetch import prefetch
 from streamer.video_file import Piece, VideoInput, join
 
@@ -39,9 +37,9 @@ OnProgress = Callable[[int, int | None], None]  # frames done, frames expected
 class Progress:
     """What is finished of an interrupted video."""
 
-    job: dict[str, Any]  # whose progress it is: input, model and settings
+    job: dict[str, Any]  # whose progress it is: input, models and settings
     pieces: list[dict[str, int]] = field(default_factory=list)  # of each its `frames` and its `start`
-    tracker: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] | None = None  # the analyst's
     size: tuple[int, int] | None = None
 
     @property
@@ -54,12 +52,11 @@ class Progress:
 class _Batch:
     frames: list[av.VideoFrame]
     predictions: list[Prediction]
-    tracker: Mapping[str, Any]  # its state after these frames
+    state: Mapping[str, Any]  # the analyst's after these frames
 
 
 def annotate_video(
-    model: LocalizationModel,
-    settings: Settings,
+    analyst: Analyst,
     source: Path,
     output: Path,
     sidecar: Path | None = None,
@@ -74,14 +71,14 @@ def annotate_video(
         The number of frames written, and of damaged packets that were passed over.
 
     Raises:
-        UserError: the input is no video, or the settings do not suit the model.
+        UserError: the input is no video.
         OSError, av.FFmpegError: the output cannot be written.
     """
     folder = output.with_name(f".{output.name}.part")
     with VideoInput(source) as video:
-        progress = _load(folder, _job(model, settings, source))
+        progress = _load(folder, _job(analyst, source))
         try:
-            _annotate_pieces(model, settings, video, folder, progress, on_progress)
+            _annotate_pieces(analyst, video, folder, progress, on_progress)
             names = [f"{number:05d}" for number in range(len(progress.pieces))]
             whole = folder / f"whole{output.suffix}"
             parts = [(folder / f"{name}.mp4", p["start"]) for name, p in zip(names, progress.pieces, strict=True)]
@@ -98,25 +95,26 @@ def annotate_video(
 
 
 def _annotate_pieces(
-    model: LocalizationModel,
-    settings: Settings,
+    analyst: Analyst,
     video: VideoInput,
     folder: Path,
     progress: Progress,
     on_progress: OnProgress,
 ) -> None:
     """Make the pieces that are missing; `progress` grows with each."""
-    batch_size = 1 if model.provider == "cpu" else GPU_BATCH
+    batch_size = 1 if analyst.models[0].provider == "cpu" else GPU_BATCH
+    if progress.state is not None:
+        analyst.restore(progress.state)
     on_progress(progress.frames, video.expected_frames)
     decoded = itertools.islice(video.frames(), progress.frames, None)
-    fitted = ((frame, fit_frame(frame, model.card.input_size, model.card.resize)) for frame in map(upright, decoded))
+    fitted = ((frame, analyst.fit(frame)) for frame in map(upright, decoded))
     with (
         closing(prefetch(fitted, _AHEAD * batch_size)) as inputs,
-        closing(prefetch(_localized(model, settings, _grouped(inputs, batch_size), progress.tracker), _AHEAD)) as ready,
+        closing(prefetch(_localized(analyst, _grouped(inputs, batch_size)), _AHEAD)) as ready,
     ):
         while (first := next(ready, None)) is not None:
             rest = itertools.islice(ready, PIECE_FRAMES // batch_size - 1)
-            _make_piece(itertools.chain([first], rest), settings, video, folder, progress, on_progress)
+            _make_piece(itertools.chain([first], rest), analyst, video, folder, progress, on_progress)
 
 
 def _grouped(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -125,23 +123,16 @@ def _grouped(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield group
 
 
-def _localized(
-    model: LocalizationModel, settings: Settings, groups: Iterable[list[Any]], state: Mapping[str, Any] | None
-) -> Iterator[_Batch]:
-    analysis = resolve(settings.analysis, model.card)
-    tracker = ClassTracker()
-    if state is not None:
-        tracker.restore(state)
+def _localized(analyst: Analyst, groups: Iterable[list[Any]]) -> Iterator[_Batch]:
     for group in groups:
         frames = [frame for frame, _ in group]
-        requests = [FrameRequest(analysis, None if analysis.classes else tracker, frame.time) for frame in frames]
-        predictions = localize_batch(model, [fitted for _, fitted in group], requests)
-        yield _Batch(frames, predictions, tracker.state())
+        predictions = analyst.follow([fitted for _, fitted in group], [frame.time for frame in frames])
+        yield _Batch(frames, predictions, analyst.state())
 
 
 def _make_piece(
     batches: Iterable[_Batch],
-    settings: Settings,
+    analyst: Analyst,
     video: VideoInput,
     folder: Path,
     progress: Progress,
@@ -150,12 +141,12 @@ def _make_piece(
     name = f"{len(progress.pieces):05d}"
     unfinished = folder / f"{name}.part.mp4"
     piece: Piece | None = None
-    count, tracker = 0, progress.tracker
+    count, state = 0, progress.state
     try:
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as lines:
             for batch in batches:
                 for frame, prediction in zip(batch.frames, batch.predictions, strict=True):
-                    painted = paint_frame(frame, prediction, settings.paint)
+                    painted = paint_frame(frame, prediction, analyst.settings.paint, FILE)
                     if piece is None:
                         progress.size = progress.size or (painted.width, painted.height)
                         aspect = _upright_aspect(video, frame)
@@ -164,7 +155,7 @@ def _make_piece(
                     document = prediction.to_json(frame.time, progress.frames + count)
                     lines.write(json.dumps(document, ensure_ascii=False) + "\n")
                     count += 1
-                tracker = batch.tracker
+                state = batch.state
                 on_progress(progress.frames + count, video.expected_frames)
         if piece is None:
             return
@@ -175,7 +166,7 @@ def _make_piece(
         raise
     unfinished.replace(folder / f"{name}.mp4")
     progress.pieces.append({"frames": count, "start": piece.start})
-    progress.tracker = tracker
+    progress.state = state
     _save(folder, progress)
 
 
@@ -184,14 +175,14 @@ def _upright_aspect(video: VideoInput, frame: av.VideoFrame) -> Fraction | None:
     return 1 / aspect if aspect and video.lies_on_its_side else aspect
 
 
-def _job(model: LocalizationModel, settings: Settings, source: Path) -> dict[str, Any]:
+def _job(analyst: Analyst, source: Path) -> dict[str, Any]:
     """Everything the result depends on: progress made under another job is of no use."""
     stat = source.stat()
     return {
         "source": [str(source.resolve()), stat.st_size, stat.st_mtime_ns],
-        "model": hashlib.sha256(model.path.read_bytes()).hexdigest(),
-        "provider": model.provider,
-        "settings": settings.to_json(),
+        "models": [hashlib.sha256(model.path.read_bytes()).hexdigest() for model in analyst.models],
+        "provider": analyst.models[0].provider,
+        "settings": analyst.settings.to_json(),
         "piece": PIECE_FRAMES,
         "av": av.__version__,
     }
@@ -204,7 +195,7 @@ def _load(folder: Path, job: dict[str, Any]) -> Progress:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["job"] == json.loads(json.dumps(job)):
             size = document["size"]
-            return Progress(job, document["pieces"], document["tracker"], (size[0], size[1]))
+            return Progress(job, document["pieces"], document["state"], (size[0], size[1]))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return Progress(job)

@@ -70,7 +70,7 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     page.mouse.move(10, 10)
 
     # What the page shows after a reply is the server's truth.
-    page.get_by_label("Method").select_option("finercam")
+    page.get_by_label("Method", exact=True).select_option("finercam")
     page.get_by_role("radio", name="Plain").check()
     page.get_by_label("Fixed threshold").fill("0.6")
     page.get_by_label("Box around").select_option("components")
@@ -112,13 +112,13 @@ def test_the_picture_is_mirrored_by_the_server(visitor: Visitor, server: Server)
 
 def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
     page = visitor.visit(server.url)
-    page.get_by_label("Method").select_option("layercam")
+    page.get_by_label("Method", exact=True).select_option("layercam")
     page.locator("#opacity").fill("0.25")
     page.locator("#resolution").select_option("320x240")
     page.get_by_role("combobox", name="Mapped class").fill("tiger cat")
     page.get_by_role("combobox", name="Mapped class").press("Enter")
     page.reload()
-    expect(page.get_by_label("Method")).to_have_value("layercam")
+    expect(page.get_by_label("Method", exact=True)).to_have_value("layercam")
     expect(page.locator("#opacity-value")).to_have_text("25%")
     expect(page.locator("#resolution")).to_have_value("320x240")
     expect(page.locator(".chip")).to_have_text("tiger cat")
@@ -128,7 +128,7 @@ def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
     page.get_by_role("button", name="Back to the defaults").click()
     expect(page.locator("#opacity-value")).to_have_text("50%")
     expect(page.locator(".chip")).to_have_count(0)
-    expect(page.get_by_label("Method")).to_have_value("cam")
+    expect(page.get_by_label("Method", exact=True)).to_have_value("cam")
 
 
 def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, server: Server) -> None:
@@ -155,7 +155,7 @@ def test_what_an_old_or_foreign_visit_left_does_no_harm(visitor: Visitor, server
     page = visitor.visit(server.url, script=f"localStorage.setItem('seekcam.settings', {json.dumps(left)})")
     expect(page.locator("#model")).to_have_value("efficientnet-lite0")
     expect(page.locator("#opacity-value")).to_have_text("50%")
-    expect(page.get_by_label("Method")).to_have_value("cam")
+    expect(page.get_by_label("Method", exact=True)).to_have_value("cam")
     start(page)
 
 
@@ -164,7 +164,7 @@ def test_not_sure_is_said_calmly(visitor: Visitor, server: Server) -> None:
     page.get_by_label("Not sure below").fill("0.95")
     expect(page.locator("#headline")).to_have_text("Not sure")
     expect(page.locator("#subline")).to_contain_text("95%")
-    expect(page.locator(".rank")).to_have_count(5)  # the ranking stays
+    expect(page.locator("#ranking .rank")).to_have_count(5)  # the ranking stays
     page.get_by_role("switch", name="Labels").uncheck()  # the server no longer writes it, so the page does
     expect(page.locator("#unsure")).to_be_visible()
 
@@ -192,14 +192,14 @@ def test_watching_a_stream_shares_its_analysis_but_not_its_paint(visitor: Visito
         page.locator("#source").select_option(label=page.locator("#source option[value='stream:porch']").inner_text())
         start(page)
     expect(first.locator("#shared")).to_contain_text("one other viewer")
-    first.get_by_label("Method").select_option("recombined")
+    first.get_by_label("Method", exact=True).select_option("recombined")
     first.get_by_role("radio", name="Inferno").check()
-    expect(second.get_by_label("Method")).to_have_value("recombined")
+    expect(second.get_by_label("Method", exact=True)).to_have_value("recombined")
     expect(second.get_by_role("radio", name="Turbo")).to_be_checked()
     second.get_by_role("button", name="Stop", exact=True).click()
     expect(second.locator("#status-text")).to_have_text("Ready")
-    expect(second.get_by_label("Method")).to_have_value("cam")  # one's own wish again
-    first.get_by_label("Method").select_option("cam")
+    expect(second.get_by_label("Method", exact=True)).to_have_value("cam")  # one's own wish again
+    first.get_by_label("Method", exact=True).select_option("cam")
 
 
 def test_a_refused_setting_comes_back_with_the_reason_beside_it(visitor: Visitor, server: Server) -> None:
@@ -210,6 +210,6 @@ def test_a_refused_setting_comes_back_with_the_reason_beside_it(visitor: Visitor
         return send.call(this, data.replace('"method":"layercam"', '"method":"palmistry"'));
       };"""
     page = visitor.go_live(server.url, script=script)
-    page.get_by_label("Method").select_option("layercam")
+    page.get_by_label("Method", exact=True).select_option("layercam")
     expect(page.locator("[data-setting=method] .field-error")).to_contain_text("palmistry")
-    expect(page.get_by_label("Method")).to_have_value("cam")
+    expect(page.get_by_label("Method", exact=True)).to_have_value("cam")

@@ -119,7 +119,7 @@ def test_a_broken_picture_leaves_what_was_shown(
     page.locator("#file").set_input_files(broken)
     expect(refused).to_be_visible()
     expect_cat(page)
-    expect(page.locator(".rank")).to_have_count(5)
+    expect(page.locator("#ranking .rank")).to_have_count(5)
     assert abs(pixels(page) - shown).mean() < 1
 
 

@@ -22,6 +22,14 @@ const FLAGS = /** @type {const} */ (["boxes", "labels", "mirror"]);
 
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 
+/**
+ * @param {string} method as the card calls it
+ * @returns {string} as people do
+ */
+export function methodName(method) {
+  return METHODS[method]?.[0] ?? method;
+}
+
 /** @typedef {"auto" | "otsu" | "card" | "fixed"} ThresholdKind */
 
 export class Controls {
@@ -57,7 +65,7 @@ export class Controls {
   /** @param {Card | null} card */
   useCard(card) {
     this.#card = card;
-    const options = (card?.methods ?? []).map((name) => make("option", { value: name }, METHODS[name]?.[0] ?? name));
+    const options = (card?.methods ?? []).map((name) => make("option", { value: name }, methodName(name)));
     this.#method.replaceChildren(...options);
     this.#method.disabled = card === null;
     this.#show(this.#settings.values);

@@ -1,8 +1,8 @@
 /** What is seen, in words: the headline, the five best guesses as bars, and the quiet "not sure". */
 
-/** @import { Card, Ranked, Result, Settings } from "../protocol.js" */
+/** @import { Card, Ranked, Seen, Settings } from "../protocol.js" */
 
-import { byId, make } from "./dom.js";
+import { make } from "./dom.js";
 import { announce } from "./messages.js";
 
 const ROWS = 5;
@@ -14,12 +14,13 @@ const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionD
 /** @typedef {{ button: HTMLButtonElement, name: HTMLElement, score: HTMLElement, seen: Ranked | null }} Row */
 
 export class Ranking {
-  #headline = byId("headline", HTMLParagraphElement);
-  #subline = byId("subline", HTMLParagraphElement);
-  #list = byId("ranking", HTMLOListElement);
+  #headline;
+  #subline;
+  #list;
+  #announces;
   /** @type {Row[]} */
   #rows = [];
-  /** @type {Result | null} */
+  /** @type {Seen | null} */
   #newest = null;
   /** @type {Card | null} */
   #card = null;
@@ -33,8 +34,16 @@ export class Ranking {
   #saying;
   #held = false;
 
-  /** @param {(index: number) => void} choose a class was clicked */
-  constructor(choose) {
+  /**
+   * @param {{ headline: HTMLElement, subline: HTMLElement, list: HTMLElement }} places
+   * @param {(index: number) => void} choose a class was clicked
+   * @param {boolean} announces whether screen readers hear of changes
+   */
+  constructor({ headline, subline, list }, choose, announces) {
+    this.#headline = headline;
+    this.#subline = subline;
+    this.#list = list;
+    this.#announces = announces;
     for (let rank = 0; rank < ROWS; rank += 1) {
       const name = make("span", { class: "name" });
       const score = make("span", { class: "score" });
@@ -65,7 +74,7 @@ export class Ranking {
     this.#redrawSoon();
   }
 
-  /** @param {Result | null} result null when there is no picture any more */
+  /** @param {Seen | null} result null when there is no picture any more */
   show(result) {
     this.#newest = result;
     this.#redrawSoon();
@@ -107,7 +116,7 @@ export class Ranking {
     }
   }
 
-  /** @param {Result | null} result */
+  /** @param {Seen | null} result */
   #headlines(result) {
     const [first] = result?.shown ?? [];
     if (result === null) {
@@ -128,7 +137,7 @@ export class Ranking {
 
   /**
    * @param {number} index
-   * @param {Result} result
+   * @param {Seen} result
    */
   #name(index, result) {
     return result.top.find((ranked) => ranked.class === index)?.name ?? this.#card?.classes[index] ?? `class ${index}`;
@@ -136,7 +145,7 @@ export class Ranking {
 
   /**
    * @param {number} index
-   * @param {Result} result
+   * @param {Seen} result
    */
   #share(index, result) {
     const ranked = result.top.find((candidate) => candidate.class === index);
@@ -158,6 +167,6 @@ export class Ranking {
     this.#headline.dataset["tone"] = tone;
     this.#headline.textContent = headline;
     clearTimeout(this.#saying);
-    if (tone !== "idle") this.#saying = setTimeout(() => announce(headline), STEADY_MS);
+    if (tone !== "idle" && this.#announces) this.#saying = setTimeout(() => announce(headline), STEADY_MS);
   }
 }

@@ -54,7 +54,7 @@ export class Stage {
   /** Take on the picture's shape; called when its size becomes known or changes (a phone that is turned). */
   fit() {
     const size = this.view?.size();
-    if (size && size.height > 0) this.#frame.style.setProperty("--shape", String(size.width / size.height));
+    if (size && size.height > 0) this.#root.style.setProperty("--shape", String(size.width / size.height));
   }
 
   /**

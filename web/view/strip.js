@@ -1,6 +1,6 @@
 /** The strip of measurements: frames per second, latency, drops, and each frame's stages as a small live plot. */
 
-/** @import { Result, Stages, Stats } from "../protocol.js" */
+/** @import { Result, Seen, Stages, Stats } from "../protocol.js" */
 
 import { byId, calm, make } from "./dom.js";
 
@@ -25,7 +25,7 @@ export class Strip {
   /** @param {{ fps: number, size: { width: number, height: number } | null }} shown what the page itself sees */
   shown({ fps, size }) {
     figure(this.#fps, String(fps));
-    figure(this.#size, size ? `${size.width}×${size.height}` : "–");
+    this.size(size);
   }
 
   /**
@@ -42,7 +42,7 @@ export class Strip {
 
   /** @param {Result} result of one live frame */
   frame(result) {
-    this.#frames.push(result.ms);
+    this.#frames.push(ofBoth(result));
     if (this.#frames.length > FRAMES) this.#frames.shift();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -58,9 +58,15 @@ export class Strip {
    */
   picture(result, size) {
     this.clear();
+    this.size(size);
+    const ms = ofBoth(result);
+    figure(this.#latency, String(Math.round(total(ms))), "ms");
+    this.#stages(ms, "for this picture");
+  }
+
+  /** @param {{ width: number, height: number } | null} size of the picture that is shown */
+  size(size) {
     figure(this.#size, size ? `${size.width}×${size.height}` : "–");
-    figure(this.#latency, String(Math.round(total(result.ms))), "ms");
-    this.#stages(result.ms, "for this picture");
   }
 
   clear() {
@@ -129,6 +135,18 @@ export class Strip {
  */
 function figure(cell, value, unit = "") {
   cell.replaceChildren(value, ...(unit ? [" ", make("small", {}, unit)] : []));
+}
+
+/**
+ * Milliseconds of the whole frame, the second side's among them.
+ *
+ * @param {Seen & { compare?: Seen }} result
+ * @returns {Stages}
+ */
+function ofBoth({ ms, compare }) {
+  const both = { ...ms };
+  for (const [stage, value] of Object.entries(compare?.ms ?? {})) both[stage] = (both[stage] ?? 0) + value;
+  return both;
 }
 
 /** @param {Stages} ms */

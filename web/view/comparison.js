@@ -1,0 +1,124 @@
+/** The panel's "Compare with": a second model, or another method of the same one, and what the models' cards say. */
+
+/** @import { Models } from "../models.js" */
+/** @import { Card } from "../protocol.js" */
+/** @import { SettingsStore } from "../settings.js" */
+
+import { methodName } from "./controls.js";
+import { byId, make } from "./dom.js";
+import { toast } from "./messages.js";
+
+export class ComparisonControls {
+  #models;
+  #settings;
+  #model = byId("compare", HTMLSelectElement);
+  #method = byId("compare-method", HTMLSelectElement);
+  #about = byId("about", HTMLDivElement);
+  #drawn = "";
+
+  /**
+   * @param {Models} models
+   * @param {SettingsStore} settings
+   */
+  constructor(models, settings) {
+    this.#models = models;
+    this.#settings = settings;
+    this.#model.onchange = () => void this.#choose(this.#model.value);
+    this.#method.onchange = () => models.compareBy(this.#method.value);
+  }
+
+  /** Show the models there are, the comparison that is set, and the cards that are in use. */
+  show() {
+    const { list, current, compared, card, second } = this.#models;
+    const others = list.filter(({ name }) => name !== current);
+    const options = [make("option", { value: "" }, "Nothing")];
+    if (current !== "") options.push(make("option", { value: current }, "This model, another method"));
+    options.push(...others.map(({ name, dataset }) => make("option", { value: name, title: dataset ?? "" }, name)));
+    replaceOptions(this.#model, options);
+    this.#model.value = compared;
+    const methods = compared === "" ? [] : (second?.methods ?? []);
+    replaceOptions(this.#method, methods.map((method) => make("option", { value: method }, methodName(method))));
+    this.#method.value = this.#settings.values.compare?.method ?? second?.default_method ?? "";
+    byId("compare-method-field", HTMLDivElement).hidden = compared === "";
+    byId("method-label", HTMLLabelElement).textContent = compared === "" ? "Method" : "Method on the left";
+    this.#describe(second !== null && compared !== current ? [card, second] : [card]);
+  }
+
+  /** @param {string} name */
+  async #choose(name) {
+    const sentence = await this.#models.compare(name);
+    if (sentence !== "") toast(sentence);
+    this.show();
+  }
+
+  /** @param {(Card | null)[]} cards */
+  #describe(cards) {
+    const known = cards.filter((card) => card !== null);
+    const drawn = JSON.stringify(known.map((card) => [card.name, card.source, card.recipe_hash, card.provider]));
+    if (drawn === this.#drawn) return; // what is open stays open
+    this.#drawn = drawn;
+    this.#about.replaceChildren(...known.map(describe));
+  }
+}
+
+/**
+ * @param {HTMLSelectElement} select
+ * @param {HTMLOptionElement[]} options
+ */
+function replaceOptions(select, options) {
+  const same = [...select.options].map(({ value, text }) => `${value}\n${text}`).join("\n\n");
+  // An open list must not jump under the pointer for nothing.
+  if (same !== options.map(({ value, text }) => `${value}\n${text}`).join("\n\n")) select.replaceChildren(...options);
+}
+
+/** @param {Card} card */
+function describe(card) {
+  const { about, name, schedule } = /** @type {Record<string, unknown>} */ (card.recipe);
+  const epochs = flat({ schedule }).get("schedule.epochs");
+  const recipe = [name, about, epochs === undefined ? "" : `${epochs} epochs`].filter(Boolean).join(", ");
+  const calibrated = card.threshold_split === "" ? "" : ` (${card.threshold_split})`;
+  const rows = rowsOf([
+    ["Data set", card.dataset],
+    ["Classes", card.classes.length.toLocaleString("en")],
+    ["Network", card.network],
+    ["Input", `${card.input_size} × ${card.input_size}`],
+    ["Recipe", recipe],
+    ["Box threshold", `${card.threshold}${calibrated}`],
+    ["Precision", card.precision],
+    ["Weights", card.source],
+    ["Licence", card.licence],
+    ["Runs on", card.provider ?? ""],
+  ]);
+  const parts = [make("summary", {}, `About ${card.name}`), make("dl", { class: "facts" }, ...rows)];
+  for (const [title, values] of /** @type {const} */ ([["Measured", card.metrics], ["Whole recipe", card.recipe]])) {
+    const listed = rowsOf([...flat(values)]);
+    if (listed.length === 0) continue;
+    parts.push(make("details", {}, make("summary", {}, title), make("dl", { class: "facts numbers" }, ...listed)));
+  }
+  return make("details", { class: "about" }, ...parts);
+}
+
+/** @param {(readonly [string, string])[]} pairs those without a value are left out */
+function rowsOf(pairs) {
+  return pairs.filter(([, value]) => value !== "").map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+}
+
+/**
+ * Tables in tables as one list of dotted names.
+ *
+ * @param {Record<string, unknown>} table
+ * @returns {Map<string, string>}
+ */
+function flat(table, prefix = "") {
+  const found = new Map();
+  for (const [name, value] of Object.entries(table)) {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      const inner = flat(/** @type {Record<string, unknown>} */ (value), `${prefix}${name}.`);
+      for (const [path, leaf] of inner) found.set(path, leaf);
+    } else if (value !== undefined && value !== null) {
+      const shown = typeof value === "number" ? Number(value.toPrecision(6)) : value;
+      found.set(prefix + name, Array.isArray(value) ? value.join(", ") : String(shown));
+    }
+  }
+  return found;
+}

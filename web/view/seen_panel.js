@@ -1,0 +1,84 @@
+/** What is seen, of one side or of two that are compared: each with its headline and its five best guesses. */
+
+/** @import { Models } from "../models.js" */
+/** @import { Result, Seen, Settings } from "../protocol.js" */
+
+import { methodName } from "./controls.js";
+import { byId } from "./dom.js";
+import { Ranking } from "./ranking.js";
+
+export class SeenPanel {
+  #root = byId("seen", HTMLElement);
+  #second = byId("seen-second", HTMLDivElement);
+  #names = [byId("side-first", HTMLParagraphElement), byId("side-second", HTMLParagraphElement)];
+  /** @type {Ranking} */
+  #firstRanking;
+  /** @type {Ranking} */
+  #secondRanking;
+
+  /**
+   * @param {(index: number) => void} choose a class of the first side was clicked
+   * @param {(index: number) => void} chooseOfSecond a class of the second side was
+   */
+  constructor(choose, chooseOfSecond) {
+    this.#firstRanking = new Ranking(places(""), choose, true);
+    this.#secondRanking = new Ranking(places("second-"), chooseOfSecond, false);
+  }
+
+  /**
+   * @param {Models} models
+   * @param {Readonly<Settings>} settings
+   */
+  follow(models, settings) {
+    this.#firstRanking.follow(models.card, settings, models.chosen);
+    this.#secondRanking.follow(models.second, settings, models.chosenInSecond);
+  }
+
+  /** @param {Result | null} result null when there is no picture any more */
+  show(result) {
+    const compared = result?.compare ?? null;
+    this.#firstRanking.show(result);
+    this.#secondRanking.show(compared);
+    this.#second.hidden = compared === null;
+    this.#root.classList.toggle("paired", compared !== null);
+    for (const [number, side] of [result, compared].entries()) this.#name(this.#names[number], side, compared !== null);
+  }
+
+  /**
+   * @param {number} rank from 0
+   * @returns {number | null} the first side's class at this rank, as it is on the screen
+   */
+  at(rank) {
+    return this.#firstRanking.at(rank);
+  }
+
+  /**
+   * @param {HTMLElement | undefined} line
+   * @param {Seen | null} side
+   * @param {boolean} paired
+   */
+  #name(line, side, paired) {
+    if (!line) return;
+    line.hidden = !paired;
+    const text = side === null ? "" : `${side.model} · ${methodName(side.method)}`;
+    const shown = line.querySelector("span");
+    if (shown && shown.textContent !== text) shown.textContent = line.title = text;
+  }
+}
+
+/**
+ * @param {Result} result
+ * @returns {boolean} whether anything is marked in the picture
+ */
+export function asserts({ shown, compare }) {
+  return shown.length > 0 || (compare !== undefined && compare.shown.length > 0);
+}
+
+/** @param {string} prefix of the ids */
+function places(prefix) {
+  return {
+    headline: byId(`${prefix}headline`, HTMLParagraphElement),
+    subline: byId(`${prefix}subline`, HTMLParagraphElement),
+    list: byId(`${prefix}ranking`, HTMLOListElement),
+  };
+}
