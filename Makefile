@@ -12,7 +12,7 @@ FIND_CHROMIUM := for name in chromium chromium-browser google-chrome google-chro
 WITHOUT_CHROMIUM = $(if $(shell $(FIND_CHROMIUM)),,--ignore=tests/browser)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow browser lint format bench picture lock clean
+.PHONY: help setup run test test-slow browser lint format bench results picture lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: $(READY) ## Put the code into the house style
 
 bench: $(READY) ## Measure speed; options: make bench ARGS="--end-to-end --seconds 30"
 	$(BIN)/seekcam bench $(ARGS)
+
+results: $(READY) ## Make the tables of docs/results/ from SEEKCAM_DATA (hours; goes on where it was)
+	$(BIN)/seekcam results $(ARGS)
 
 picture: $(READY) ## Make the README's picture again
 	$(BIN)/python -m studies.picture docs/picture.jpg

@@ -21,8 +21,18 @@ ROOMS = {
         "bench": "Measure frames per second and milliseconds per stage.",
         "doctor": "Look at this machine and say what works and what to do.",
     },
+    "training.cli": {
+        "train": "Train a network on a folder of labelled pictures.",
+    },
     "export.cli": {
+        "export": "Make a model file out of a training's checkpoint, and calibrate it.",
         "models": "List, show and build model files.",
+    },
+    "studies.results.cli": {
+        "results": "Train and score the rows of the results table, and write docs/results/.",
+    },
+    "studies.cli": {
+        "evaluate": "Score a model file on labelled pictures.",
     },
 }  # room's module -> verb -> one line of help
 

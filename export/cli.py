@@ -1,11 +1,12 @@
-"""The export room's verbs: `seekcam models` lists, shows and builds model files.
+"""The export room's verbs: `seekcam export` makes model files, `seekcam models` lists, shows and builds them.
 
-Only `build` imports torch.
+Only `export` and `build` import torch.
 """
 
-import json
 import signal
 import sys
+from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -19,12 +20,69 @@ from localization.errors import ModelFileError
 from localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
 from localization.model import read_card
 
+
+class PrecisionName(StrEnum):
+    """The values of `export.precision.Precision`, which cannot be imported here without torch."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
 models = typer.Typer(help="List, show and build model files.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Mount this room's verbs on the `seekcam` command."""
+    app.command("export")(export_model)
     app.add_typer(models, name="models")
+
+
+def export_model(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A training run's folder or checkpoint; or the name or .onnx file of an fp32 model, to convert it.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="[OUT.onnx]", help="The file to write; without one the model library's.")
+    ] = None,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="fp16 and int8 are compared with fp32 first, and refused when they differ.")
+    ] = PrecisionName.fp32,
+    data: Annotated[
+        Path | None, typer.Option(help="Pictures to calibrate and compare on; else those the training had.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Boxes of a plain picture folder, if they do not lie in it.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the model is called; else like its file or run.")] = None,
+    method: Annotated[str | None, typer.Option(help="The map method it uses when none is chosen.")] = None,
+    calibrate: Annotated[bool, typer.Option(help="Calibrate the box threshold of plain maps.")] = True,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", "--force", help="Replace a file or library model of that name.")
+    ] = False,
+) -> None:
+    """Make a model file out of a training's checkpoint: verified, calibrated, in the library. Or convert one."""
+    console = Console(stderr=True)
+    # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
+    signal.signal(signal.SIGTERM, _leave)
+    with console.status("importing PyTorch"):
+        from export.command import ExportOptions, run
+    options = ExportOptions(
+        source=source,
+        out=out,
+        precision=precision.value,
+        data=data,
+        annotations=annotations,
+        name=name,
+        method=method,
+        calibrate=calibrate,
+        overwrite=overwrite,
+    )
+    run(options, console)
 
 
 @models.command("list")
@@ -107,8 +165,9 @@ def card_lines(card: ModelCard) -> list[tuple[str, str]]:
         ("threshold", f"{card.threshold:g} for plain maps ({card.threshold_split})"),
         ("not sure below", f"{card.min_score:g}"),
         ("precision", card.precision),
-        ("recipe", f"{json.dumps(dict(card.recipe))} {card.recipe_hash}" if card.recipe else ""),
-        ("metrics", ", ".join(f"{name} {value}" for name, value in card.metrics.items())),
+        ("recipe", f"{card.recipe.get('name', '')} {card.recipe_hash} (every number: --json)" if card.recipe else ""),
+        ("metrics", ", ".join(f"{name} {value}" for name, value in card.metrics.items() if name != "against_fp32")),
+        ("against fp32", ", ".join(f"{name} {value}" for name, value in card.metrics.get("against_fp32", {}).items())),
         ("licence", card.licence),
         ("source", card.source),
         ("made with", ", ".join(f"{package} {number}" for package, number in card.versions.items())),

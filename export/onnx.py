@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
@@ -188,6 +189,12 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
             f"{agreement}; at most {TOLERANCE:g} is allowed), so nothing was written."
         )
     return agreement
+
+
+def set_card(model: onnx.ModelProto, card: ModelCard) -> None:
+    """Make `card` all that the graph's metadata holds."""
+    del model.metadata_props[:]
+    model.metadata_props.add(key=METADATA_KEY, value=card.to_json())
 
 
 def git_revision() -> str:

@@ -1,0 +1,204 @@
+"""The verb `export`: from a checkpoint or an fp32 model file to a file in the library, verified, calibrated and gated.
+
+All work is done in a hidden folder beside the output, and one rename ends it: whatever happens, the output is the old
+file, or the whole new one.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+from rich.console import Console
+from rich.status import Status
+
+from export.calibrate import Material, calibrated, material, two_samples
+from export.onnx import ExportError, export_network, set_card
+from export.place import Place, enter, plan, told
+from export.precision import Precision, convert
+from export.trained import describe_trained, find_checkpoint, rebuild, run_name
+from localization.card import METHODS, ModelCard
+from localization.errors import UserError
+from localization.library import ModelLibrary, is_file_name
+from localization.model import LocalizationModel, read_card
+from training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What `seekcam export` was asked for."""
+
+    source: str  # a checkpoint, a run folder, or the name or file of an fp32 model
+    out: Path | None = None
+    precision: Precision = "fp32"
+    data: Path | None = None
+    annotations: Path | None = None
+    name: str | None = None
+    method: str | None = None  # the card's default method; None keeps it
+    calibrate: bool = True
+    overwrite: bool = False
+
+
+def run(options: ExportOptions, console: Console) -> Place:
+    """Export; the console takes progress and summary.
+
+    Raises:
+        UserError: something given cannot be used, the file does not agree with the network, or a precision is refused.
+    """
+    if options.method is not None and options.method not in METHODS:
+        raise ExportError(f"There is no map method {options.method}: choose one of {', '.join(METHODS)}.")
+    library = ModelLibrary()
+    checkpoint_file = _checkpoint_file(options.source, library)
+    source = library.ensure(options.source) if checkpoint_file is None else checkpoint_file
+    place = plan(_name(options, source), options.out, library, overwrite=options.overwrite, source=source)
+    with console.status("reading") as status, told(place.file.parent), _work_folder(place) as work:
+        job = _Job(options, place, Path(work), _Steps(console, status))
+        if checkpoint_file is None:
+            job.from_model(source)
+        else:
+            job.from_checkpoint(source)
+        job.finished.chmod(0o644)
+        job.finished.replace(place.file)
+    how = enter(place)
+    _summarise(console, place, how)
+    return place
+
+
+class _Steps:
+    """What is being done, on a line that changes; each step that was done stays as a line."""
+
+    def __init__(self, console: Console, status: Status) -> None:
+        self.console, self.status = console, status
+
+    def begin(self, text: str) -> None:
+        self.status.update(text)
+
+    def count(self, text: str) -> Callable[[int, int], None]:
+        return lambda done, total: self.status.update(f"{text}: {done} of {total}")
+
+    def say(self, text: str, style: str | None = None) -> None:
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Job:
+    """One export; every file in between is in `work`."""
+
+    def __init__(self, options: ExportOptions, place: Place, work: Path, steps: _Steps) -> None:
+        self.options, self.place, self.work, self.steps = options, place, work, steps
+        self.finished = work / "finished.onnx"
+
+    def from_checkpoint(self, file: Path) -> None:
+        """Rebuild the network, write and verify it, calibrate it, convert it."""
+        self.steps.begin(f"reading {file}")
+        checkpoint = Checkpoint.load(file)
+        network, recipe = rebuild(checkpoint, file)
+        pictures = material(self.options.data, self.options.annotations, checkpoint.data_folder, checkpoint.recipe)
+        card = self._chosen(describe_trained(network, checkpoint, recipe, self.place.name))
+        self.steps.begin("tracing the graph, writing and verifying it")
+        fp32 = self.work / "fp32.onnx"
+        agreement = export_network(network, card, fp32)
+        self.steps.say(f"agrees with PyTorch (largest relative differences: {agreement})")
+        if self.options.calibrate:
+            self._calibrate(fp32, card, pictures, f"its pictures are no longer at {checkpoint.data_folder}")
+        self._convert(fp32, pictures)
+
+    def from_model(self, file: Path) -> None:
+        """Convert a model file, or calibrate it anew."""
+        card = read_card(file)
+        # Split as the training did, so that a validation part holds no picture that was trained on.
+        recipe = card.recipe if "data" in card.recipe else None
+        pictures = material(self.options.data, self.options.annotations, "", recipe)
+        fp32 = self.work / "fp32.onnx"
+        shutil.copyfile(file, fp32)
+        chosen = self._chosen(replace(card, name=self.place.name))
+        _change_card(fp32, chosen)
+        if self.options.precision == "fp32":
+            if pictures is None or not self.options.calibrate:
+                raise ExportError(
+                    f"{file} is a model file already: give --precision fp16 or int8 to convert it, or --data with "
+                    "pictures and boxes to calibrate its threshold anew."
+                )
+            self._calibrate(fp32, chosen, pictures, "")
+        elif card.precision != "fp32":
+            raise ExportError(f"{file} is in {card.precision} already: convert the fp32 file it was made from.")
+        self._convert(fp32, pictures)
+
+    def _chosen(self, card: ModelCard) -> ModelCard:
+        return card if self.options.method is None else replace(card, default_method=self.options.method)
+
+    def _calibrate(self, path: Path, card: ModelCard, pictures: Material | None, gone: str) -> None:
+        self.steps.begin("calibrating the box threshold")
+        why = gone
+        if pictures is not None:
+            progress = self.steps.count("calibrating the box threshold")
+            card, why = calibrated(LocalizationModel(path, "cpu"), pictures, progress)
+        if why:
+            self.steps.say(
+                f"The threshold is not calibrated ({why}): plain maps use {card.threshold:g}; give --data with "
+                "pictures and boxes to calibrate it.",
+                "yellow",
+            )
+            return
+        _change_card(path, card)
+        self.steps.say(f"threshold of plain maps {card.threshold:g}, calibrated on {card.threshold_split}")
+
+    def _convert(self, fp32: Path, pictures: Material | None) -> None:
+        precision = self.options.precision
+        if precision == "fp32":
+            fp32.replace(self.finished)
+            return
+        if pictures is None:
+            raise ExportError(
+                f"{precision} is made and checked with pictures and there are none here: give their folder with --data."
+            )
+        self.steps.begin("reading pictures")
+        samples = two_samples(pictures.read(), read_card(fp32))
+        done = convert(fp32, self.finished, precision, self.place.name, samples, self.steps.begin)
+        note = f"; {done.note}" if done.note else ""
+        self.steps.say(f"{precision} passes against fp32: {done.report}{note}")
+
+
+def _checkpoint_file(source: str, library: ModelLibrary) -> Path | None:
+    """The checkpoint that `source` means; None for a model's name or file."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return find_checkpoint(path)
+    if path.suffix == ".pt" or (path.is_file() and not is_file_name(path.name)):
+        return path
+    if is_file_name(source) or source in library.names():
+        return None
+    raise UserError(
+        f"There is no checkpoint, run folder or model {source}: give the folder of a training run, a .pt or .onnx "
+        f"file, or one of {', '.join(library.names())}."
+    )
+
+
+def _name(options: ExportOptions, source: Path) -> str:
+    if options.name is not None:
+        return options.name
+    if options.out is not None:
+        return options.out.stem
+    name = source.stem if source.suffix == ".onnx" else run_name(source)
+    return name if options.precision == "fp32" else f"{name}-{options.precision}"
+
+
+def _work_folder(place: Place) -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.file.parent)
+
+
+def _change_card(path: Path, card: ModelCard) -> None:
+    model = onnx.load(path)
+    set_card(model, card)
+    onnx.save(model, path)
+
+
+def _summarise(console: Console, place: Place, how: str) -> None:
+    size = place.file.stat().st_size / 1e6
+    console.print(f"wrote {place.file} ({size:.1f} MB)", markup=False, highlight=False, soft_wrap=True)
+    entered = {"in place": "", "link": ", a link to it", "copy": ", a copy of it"}[how]
+    console.print(
+        f"the model library has it as {place.name}{entered}: seekcam serve --model {place.name}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""Do two processes learn what one process learns? Train both ways on the CPU for some steps and compare the weights.
+
+    python -m studies.torchrun_agreement
+
+With BatchNorm frozen and every picture's augmentation drawn from its own number, a step over the same pictures is the
+same sum however it is split, and the weights differ by rounding only. With live BatchNorm every process normalises by
+the pictures it has itself, as in any data-parallel training without synchronised statistics: they differ for good.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from localization.datasets.layouts import read_pictures
+from localization.errors import UserError
+from training.checkpoint import Checkpoint
+from training.fit import fit
+from training.recipe_files import load_recipe
+
+ROOT = Path(__file__).parent.parent
+BATCH = 8  # pictures of a step, over all processes
+CHANGES = (
+    "network.name=mobilenet-v3-small",
+    "network.pretrained=false",
+    "network.dropout=0.0",  # each process drops other features
+    "input.size=32",
+    "input.resize=36",
+    "augment.hide_and_seek.sizes=[0, 8]",
+    "data.validation=0.0",
+    "optimiser.learning_rate=0.01",
+    f"schedule.batch={BATCH}",
+    "schedule.epochs=1",
+    "hardware.device=cpu",
+    "hardware.workers=1",
+)
+
+
+def make_pictures(folder: Path, steps: int) -> None:
+    """Noise with a tint, in two classes, just enough for one epoch of `steps` steps."""
+    random = np.random.default_rng(0)
+    for number in range(steps * BATCH):
+        channel = number % 2
+        pixels = random.integers(0, 120, (30, 40, 3), dtype=np.uint8)
+        pixels[..., channel] += 120
+        path = folder / ("red", "green")[channel] / f"{number:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+
+
+def train(pictures: Path, out: Path, processes: int, batchnorm: str) -> Checkpoint:
+    """Train in child processes, one thread each, and give what they saved.
+
+    Raises:
+        RuntimeError: a child failed; holds what it said.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    command += ["--standalone", "--local-addr", "127.0.0.1", "-m", "studies.torchrun_agreement"]
+    command += ["--child", str(pictures), str(out), batchnorm]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600
+    )
+    if done.returncode:
+        raise RuntimeError(f"torchrun ended with {done.returncode}: {done.stderr[-2000:]}")
+    return Checkpoint.load(out / "last.pt")
+
+
+def greatest_difference(one: Checkpoint, other: Checkpoint) -> float:
+    """Over all weights and statistics."""
+    return max(float((value - other.network[name]).abs().max()) for name, value in one.network.items())
+
+
+def agreement(steps: int, batchnorm: str, folder: Path) -> float:
+    """The greatest difference of a weight between one process and two after so many steps."""
+    pictures = folder / "pictures"
+    make_pictures(pictures, steps)
+    one, two = (train(pictures, folder / f"{batchnorm}-{n}", n, batchnorm) for n in (1, 2))
+    if not one.step == two.step == steps:
+        raise RuntimeError(f"{one.step} and {two.step} steps were done, not {steps}")
+    return greatest_difference(one, two)
+
+
+def main() -> None:
+    """Compare, and print the two differences."""
+    parser = argparse.ArgumentParser(description="Compare the weights that one and two processes learn.")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--child", nargs=3, metavar=("PICTURES", "OUT", "BATCHNORM"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        data, out, batchnorm = arguments.child
+        recipe = load_recipe("has-mixed", (*CHANGES, f"network.batchnorm={batchnorm}"))
+        fit(read_pictures(Path(data), validation=0.0), recipe, Path(out))
+        return
+    console = Console()
+    for batchnorm in ("frozen", "live"):
+        with tempfile.TemporaryDirectory() as folder:
+            found = agreement(arguments.steps, batchnorm, Path(folder))
+        console.print(
+            f"BatchNorm {batchnorm}: one process and two differ by at most {found:.2g} after {arguments.steps} steps",
+            highlight=False,
+        )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"torchrun_agreement: {error}")

@@ -1,0 +1,170 @@
+"""`seekcam export`, whole: what it leaves in the folders and in the library, and that nothing is half-written."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from rich.console import Console
+
+from export import trained as trained_module
+from export.command import ExportOptions, run
+from export.gate import GateReport
+from export.onnx import ExportError
+from export.place import PlaceError
+from export.precision import Precision, PrecisionRefusedError
+from localization.datasets.dataset import DatasetError
+from localization.errors import UserError
+from localization.library import BUILDABLE, FOLDER_VARIABLE, ModelLibrary
+from localization.model import read_card
+from localization.pipeline import localize
+from tests.exported import boxed_folder, frames, open_file, tiny_checkpoint
+from tests.networks import TinyNetwork
+from training.checkpoint import CheckpointError
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model_path: Path) -> ModelLibrary:
+    """A library of one model, `small`."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "library"))
+    (tmp_path / "library").mkdir()
+    shutil.copyfile(small_model_path, tmp_path / "library" / "small.onnx")
+    return ModelLibrary()
+
+
+@pytest.fixture
+def tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue builds tiny networks, which are traced in a few seconds."""
+
+    def build(_table: object, classes: int, _size: int, *, load: bool) -> TinyNetwork:
+        assert not load, "the weights come from the checkpoint"
+        return TinyNetwork(classes, seed=9)
+
+    monkeypatch.setattr(trained_module, "build_network", build)
+
+
+def export(source: object, **options: Any) -> str:
+    """Run the verb; returns what it said."""
+    console = Console(file=io.StringIO(), width=1000)
+    run(ExportOptions(str(source), **options), console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(said, str)
+    return said
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.usefixtures("tiny_networks")
+def test_a_training_run_becomes_a_calibrated_model_of_the_library(library: ModelLibrary, tmp_path: Path) -> None:
+    trained = tmp_path / "runs" / "pets"
+    trained.mkdir(parents=True)
+    tiny_checkpoint(boxed_folder(tmp_path / "animals")).save(trained / "best.pt")
+    said = export(trained)
+    assert library.present() == ("pets", "small")
+    assert names(library.folder) == ["pets.onnx", "small.onnx"]
+    card = read_card(library.path("pets"))
+    assert (card.name, card.precision, card.metrics) == ("pets", "fp32", {"top1_clas": 50.0})
+    assert card.threshold_split == "9 pictures of the validation part of animals"
+    assert f"threshold of plain maps {card.threshold:g}, calibrated on 9 pictures" in said
+    assert "agrees with PyTorch" in said
+    assert said.endswith("the model library has it as pets: seekcam serve --model pets\n")
+    assert localize(open_file(library.path("pets")), frames(1)[0]).model == "pets"
+    with pytest.raises(PlaceError, match=r"pets\.onnx exists: add --overwrite"):
+        export(trained)
+
+
+@pytest.mark.usefixtures("tiny_networks")
+def test_without_its_pictures_it_is_exported_uncalibrated_and_says_so(library: ModelLibrary, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "epoch-3.pt"
+    tiny_checkpoint(tmp_path / "gone").save(checkpoint)
+    out = tmp_path / "mine.onnx"
+    said = export(checkpoint, out=out, method="layercam")
+    assert f"The threshold is not calibrated (its pictures are no longer at {tmp_path / 'gone'}): plain maps" in said
+    card = read_card(out)
+    assert (card.name, card.threshold_split, card.default_method) == ("mine", "not calibrated", "layercam")
+    assert library.path("mine").resolve() == out
+    with pytest.raises(ExportError, match="int8 is made and checked with pictures and there are none"):
+        export(out, precision="int8")
+    assert names(library.folder) == ["mine.onnx", "small.onnx"]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_model_of_the_library_is_converted(library: ModelLibrary, tmp_path: Path, precision: Precision) -> None:
+    data = boxed_folder(tmp_path / "animals")
+    said = export("small", precision=precision, data=data)
+    assert f"{precision} passes against fp32: map correlation" in said
+    assert library.present() == ("small", f"small-{precision}")
+    card = read_card(library.path(f"small-{precision}"))
+    assert (card.name, card.precision) == (f"small-{precision}", precision)
+    with pytest.raises(ExportError, match=f"is in {precision} already"):
+        export(f"small-{precision}", precision="fp16", data=data)
+
+
+def test_a_model_is_calibrated_anew(library: ModelLibrary, tmp_path: Path) -> None:
+    data = boxed_folder(tmp_path / "animals", boxes=False)
+    boxes = boxed_folder(tmp_path / "same") / "localization.txt"
+    annotations = boxes.replace(data / "boxes.txt")
+    export("small", name="fresh", data=data, annotations=annotations)
+    assert read_card(library.path("fresh")).threshold_split == "3 pictures of the validation part of animals"
+    said = export("small", name="fresh", data=tmp_path / "same", overwrite=True)
+    assert "has no boxes" in said
+    for options in ({}, {"data": data, "calibrate": False}):
+        with pytest.raises(ExportError, match=r"small\.onnx is a model file already: give --precision"):
+            export("small", name="other", **options)
+
+
+def test_a_refused_precision_leaves_the_old_file_and_nothing_else(
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = boxed_folder(tmp_path / "animals"), tmp_path / "out" / "half.onnx"
+    out.parent.mkdir()
+    monkeypatch.setattr(GateReport, "passes", lambda _: False)
+    for old in (None, b"old"):
+        if old is not None:
+            out.write_bytes(old)
+        with pytest.raises(PrecisionRefusedError, match=r"half was not written: .*box IoU \d"):
+            export("small", out=out, precision="fp16", data=data, overwrite=True)
+        assert names(out.parent) == ([] if old is None else ["half.onnx"])
+        assert old is None or out.read_bytes() == old
+    assert names(library.folder) == ["small.onnx"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_model: object, path: Path) -> None:
+        path.write_bytes(b"half a fi")
+        raise OSError(28, "No space left on device")
+
+    data, out = boxed_folder(tmp_path / "animals"), tmp_path / "out" / "half.onnx"
+    out.parent.mkdir()
+    out.write_bytes(b"old")
+    monkeypatch.setattr(onnx, "save", full)
+    with pytest.raises(PlaceError, match=r"Nothing can be written in .* \(No space left on device\): make room"):
+        export("small", out=out, precision="fp16", data=data, overwrite=True)
+    assert names(out.parent) == ["half.onnx"]
+    assert out.read_bytes() == b"old"
+    assert names(library.folder) == ["small.onnx"]
+
+
+def test_what_cannot_be_exported_is_told_in_a_sentence(library: ModelLibrary, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("no checkpoint")
+    cases: list[tuple[object, dict[str, Any], type[UserError], str]] = [
+        ("smal", {}, UserError, "There is no checkpoint, run folder or model smal: "),
+        (tmp_path / "no.pt", {}, CheckpointError, "There is no checkpoint at"),
+        (tmp_path / "text.txt", {}, CheckpointError, "is no checkpoint of `seekcam train`"),
+        (tmp_path, {}, CheckpointError, "holds no checkpoint"),
+        ("small", {"method": "camera", "name": "x"}, ExportError, "There is no map method camera"),
+        ("small", {"name": BUILDABLE[0]}, PlaceError, "`seekcam models build` makes"),
+        ("small", {"out": tmp_path / "x.pt"}, PlaceError, r"must end in \.onnx"),
+        ("small", {"name": "x", "precision": "fp16", "data": tmp_path / "gone"}, DatasetError, "There is no folder"),
+    ]
+    for source, options, kind, sentence in cases:
+        with pytest.raises(kind, match=sentence):
+            export(source, **options)
+    assert names(tmp_path) == ["library", "text.txt"]
+    assert names(library.folder) == ["small.onnx"]

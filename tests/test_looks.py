@@ -1,0 +1,28 @@
+"""What a file says of some pictures is what a viewer is shown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from export.looks import BATCH, look_all
+from localization.pipeline import localize
+from localization.settings import AnalysisSettings
+from tests.exported import frames, open_file
+
+
+def test_looks_are_what_the_pipeline_shows(small_model_path: Path) -> None:
+    model = open_file(small_model_path)
+    pictures = frames(BATCH + 2)
+    held = [number % 5 for number in range(len(pictures))]
+    for classes in (None, held):
+        looks = look_all(model, pictures, classes)
+        for index, (look, picture) in enumerate(zip(looks, pictures, strict=True)):
+            top = localize(model, picture).top[0].index
+            assert look.top == top
+            shown = AnalysisSettings(classes=(top if classes is None else classes[index],))
+            spread, plain = (localize(model, picture, replace(shown, map=kind)) for kind in ("spread", "plain"))
+            np.testing.assert_allclose(look.spread, spread.maps[0].grid, atol=1e-5)
+            np.testing.assert_allclose(look.plain, plain.maps[0].grid, atol=1e-5)
+            assert look.spread_box == (spread.boxes[0].box if spread.boxes else None)
+            assert look.plain_box == (plain.boxes[0].box if plain.boxes else None)
