@@ -54,13 +54,19 @@ def make_pictures(folder: Path, steps: int) -> None:
         Image.fromarray(pixels).save(path)
 
 
-def train(pictures: Path, out: Path, processes: int, batchnorm: str) -> Checkpoint:
-    """Train in child processes, one thread each, and give what they saved.
+def train(pictures: Path, out: Path, batchnorm: str) -> None:
+    """Train in this process, or as one of torchrun's."""
+    recipe = load_recipe("has-mixed", (*CHANGES, f"network.batchnorm={batchnorm}"))
+    fit(read_pictures(pictures, validation=0.0), recipe, out)
+
+
+def train_in_two(pictures: Path, out: Path, batchnorm: str) -> None:
+    """Train in two processes of one thread each.
 
     Raises:
-        RuntimeError: a child failed; holds what it said.
+        RuntimeError: one of them failed; holds what it said.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--standalone", "--local-addr", "127.0.0.1", "-m", "studies.torchrun_agreement"]
     command += ["--child", str(pictures), str(out), batchnorm]
     done = subprocess.run(
@@ -68,7 +74,6 @@ def train(pictures: Path, out: Path, processes: int, batchnorm: str) -> Checkpoi
     )
     if done.returncode:
         raise RuntimeError(f"torchrun ended with {done.returncode}: {done.stderr[-2000:]}")
-    return Checkpoint.load(out / "last.pt")
 
 
 def greatest_difference(one: Checkpoint, other: Checkpoint) -> float:
@@ -80,7 +85,9 @@ def agreement(steps: int, batchnorm: str, folder: Path) -> float:
     """The greatest difference of a weight between one process and two after so many steps."""
     pictures = folder / "pictures"
     make_pictures(pictures, steps)
-    one, two = (train(pictures, folder / f"{batchnorm}-{n}", n, batchnorm) for n in (1, 2))
+    train(pictures, folder / "one", batchnorm)
+    train_in_two(pictures, folder / "two", batchnorm)
+    one, two = (Checkpoint.load(folder / name / "last.pt") for name in ("one", "two"))
     if not one.step == two.step == steps:
         raise RuntimeError(f"{one.step} and {two.step} steps were done, not {steps}")
     return greatest_difference(one, two)
@@ -94,8 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.child:
         data, out, batchnorm = arguments.child
-        recipe = load_recipe("has-mixed", (*CHANGES, f"network.batchnorm={batchnorm}"))
-        fit(read_pictures(Path(data), validation=0.0), recipe, Path(out))
+        train(Path(data), Path(out), batchnorm)
         return
     console = Console()
     for batchnorm in ("frozen", "live"):

@@ -103,7 +103,7 @@ def test_the_overview_counts_what_is_beyond_noise_for_each_metric() -> None:
         record("cutmix"),
     ]
     text = overview(summarise(records), "plain")
-    assert text.startswith("Of 3 methods compared")
+    assert text.startswith("3 methods compared")
     assert "GT-known Loc better in 1 and worse in 1" in text
     assert "Top-1 Clas better in 0 and worse in 1" in text
 

@@ -68,6 +68,7 @@ def call(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_rows_are_trained_scored_and_reported_and_not_done_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,11 +72,11 @@ def _schedule(recipe: Mapping[str, Any]) -> str:
         if schedule["kind"] == "step"
         else f"{schedule['kind']} decay"
     )
-    size, resize = entry["size"], entry["resize"]
+    size, resize, crop = entry["size"], entry["resize"], entry["crop"] or entry["size"]
     return (
         f"Schedule: {schedule['epochs']} epochs, batches of {schedule['batch']}, learning rate "
         f"{optimiser['learning_rate']:g} (head x {optimiser['head_factor']:g}), {decay}, weight decay "
-        f"{optimiser['weight_decay']:g}; pictures squashed to {resize} x {resize} and cropped at random to {size} x "
-        f"{size} in training, whole pictures at {size} x {size} at test. Patch sizes are in pixels of that "
-        "input (the paper's was 224 x 224)."
+        f"{optimiser['weight_decay']:g}; pictures squashed to {resize} x {resize} and cropped at random to {crop} x "
+        f"{crop} in training, whole pictures at {size} x {size} at test. Patch sizes are in pixels of the crop "
+        "(the paper's was 224 x 224)."
     )

@@ -33,9 +33,10 @@ def overview(summaries: Sequence[RowSummary], kind: str) -> str:
         beyond = [d for s in compared if (d := s.differences[kind, metric]).beyond_noise]
         better = sum(d.mean > 0 for d in beyond)
         parts.append(f"{label} better in {better} and worse in {len(beyond) - better}")
+    count = "One method" if len(compared) == 1 else f"{len(compared)} methods"
     return (
-        f"Of {len(compared)} methods compared with plain training, beyond two paired standard errors: "
-        f"{'; '.join(parts)}. All others show no difference beyond noise."
+        f"{count} compared with plain training, beyond two paired standard errors: "
+        f"{'; '.join(parts)}. All else shows no difference beyond noise."
     )
 
 
@@ -47,11 +48,11 @@ def maps_compared(summaries: Sequence[RowSummary]) -> str:
     gains = [s.metrics["spread", "gt_known_loc"].mean - s.metrics["plain", "gt_known_loc"].mean for s in run]
     methods = [s.differences["spread", "gt_known_loc"].mean for s in run if s.differences]
     text = (
-        f"With the spread map and nothing tuned, GT-known Loc is {signed(min(gains))} to {signed(max(gains))} points "
-        "against the plain map at its best threshold, over all rows."
+        f"With the spread map and nothing tuned, GT-known Loc is {_range(gains)} points against the plain "
+        "map at its best threshold, over all rows."
     )
     if methods:
-        text += f" The training methods move it by {signed(min(methods))} to {signed(max(methods))} points."
+        text += f" The training methods move it by {_range(methods)} points."
     return text
 
 
@@ -93,3 +94,8 @@ def seed_noise(summaries: Sequence[RowSummary], kind: str) -> str:
         f"{len(deviations)} {'row' if len(deviations) == 1 else 'rows'}): "
         f"two runs with one seed each differ by some {2**0.5 * pooled:.1f} points without any cause."
     )
+
+
+def _range(points: Sequence[float]) -> str:
+    low, high = signed(min(points)), signed(max(points))
+    return low if low == high else f"{low} to {high}"
