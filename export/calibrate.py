@@ -1,7 +1,7 @@
 """The pictures behind a model file: for the box threshold in its card, and to convert and gate other precisions.
 
-The threshold is the best fixed one for plain maps on the validation part, which the training never saw, found with the
-file itself by the path that streams. It is a setting of plain maps only: spread maps find their own by Otsu's rule.
+The threshold is the best fixed one for plain maps on the validation part, which the training never saw (the card says
+so where pictures of the training had to be taken too), found with the file itself by the path that streams. It is a setting of plain maps only: spread maps find their own by Otsu's rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from localization.errors import UserError
 from localization.model import LocalizationModel
 from localization.pictures import read_picture
 from localization.pipeline import fit_picture
-from localization.score import best_fixed_threshold, chosen_part
+from localization.score import ALL, best_fixed_threshold, chosen_part
 
 QUANTISED_ON = 64  # pictures that the ranges of 8 bits are measured on
 GATED_ON = 200  # pictures that a precision is compared on: a mean correlation to about .001
@@ -63,7 +63,8 @@ def calibrated(
 ) -> tuple[ModelCard, str]:
     """The model's card with its threshold calibrated, or as it is and why it could not be.
 
-    Of a folder that the person names and that has no validation part the test part is taken, and named in the card.
+    Of a folder that the person names and that has no validation part the test part is taken, else all pictures; the
+    card names them.
     """
     card = model.card
     try:
@@ -80,7 +81,10 @@ def calibrated(
         return card, str(error).rstrip(".")
     if best is None:
         return card, f"the {part} part of {source.folder} has no boxes"
-    split = f"{best.images} pictures of the {part} part of {pictures.name}"
+    where = f"of the {part} part of {pictures.name}"
+    if part == ALL:
+        where = f"of all parts of {pictures.name}, which may have been trained on"
+    split = f"{best.images} pictures {where}"
     return replace(card, threshold=round(best.threshold, 4), threshold_split=split), ""
 
 

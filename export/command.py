@@ -21,7 +21,7 @@ from export.precision import Precision, convert
 from export.trained import describe_trained, find_checkpoint, rebuild, run_name
 from localization.card import METHODS, ModelCard
 from localization.errors import UserError
-from localization.library import ModelLibrary, is_file_name
+from localization.library import ModelLibrary, is_file_name, name_from
 from localization.model import LocalizationModel, read_card
 from training.checkpoint import Checkpoint
 
@@ -179,7 +179,7 @@ def _name(options: ExportOptions, source: Path) -> str:
     if options.name is not None:
         return options.name
     if options.out is not None:
-        return options.out.stem
+        return name_from(options.out.stem)
     name = source.stem if source.suffix == ".onnx" else run_name(source)
     return name if options.precision == "fp32" else f"{name}-{options.precision}"
 

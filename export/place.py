@@ -39,7 +39,7 @@ def plan(name: str, out: Path | None, library: ModelLibrary, *, overwrite: bool,
         name: the model's.
         out: the file that is asked for; without one the library's.
         overwrite: whether what is there may be replaced.
-        source: the file that is read; it cannot be the output.
+        source: the file that is read; it cannot be the output, nor lose its place in the library to it.
 
     Raises:
         PlaceError: see the class.
@@ -57,6 +57,8 @@ def plan(name: str, out: Path | None, library: ModelLibrary, *, overwrite: bool,
         raise PlaceError(f"{file} is a folder: give the name of a file.")
     if source is not None and file.resolve() == source.resolve():
         raise PlaceError("The output is the input: give it another name.")
+    if source is not None and entry == source.absolute() and not entry.is_symlink():
+        raise PlaceError(f"The input is the library's {name}, which the output would replace there: give --name.")
     if file.parent.resolve() == library.folder.resolve() and file.name != entry.name:
         raise PlaceError(f"{file} is in the model library, where a file bears its model's name: call it {entry.name}.")
     if out is None:

@@ -7,6 +7,7 @@ from torch import nn
 
 from export.onnx import describe_network
 from localization.card import ModelCard
+from localization.library import name_from
 from training.checkpoint import Checkpoint, CheckpointError
 from training.networks.catalogue import build_network
 from training.networks.masked_input import as_tested
@@ -37,7 +38,7 @@ def find_checkpoint(path: Path) -> Path:
 def run_name(checkpoint_file: Path) -> str:
     """What a model from this file is called when nothing else is said: its run's folder, or the file's own name."""
     path = checkpoint_file.resolve()
-    return path.parent.name if path.name in CHECKPOINTS else path.stem
+    return name_from(path.parent.name if path.name in CHECKPOINTS else path.stem)
 
 
 def rebuild(checkpoint: Checkpoint, file: Path) -> tuple[Network, Recipe]:

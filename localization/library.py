@@ -94,6 +94,11 @@ class ModelLibrary:
         return self.path(name_or_file)
 
 
+def name_from(text: str) -> str:
+    """A model's name made of any text, such as a folder's name: what a name cannot have becomes a hyphen."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).lstrip("._+-").rstrip("-") or "model"
+
+
 def is_file_name(text: str) -> bool:
     """Whether a model given as `text` means a file, not a name in the library."""
     return text.lower().endswith(SUFFIX) or "/" in text or os.sep in text

@@ -25,16 +25,16 @@ from training.fit import fit
 from training.recipe_files import load_recipe
 
 ROOT = Path(__file__).parent.parent
-BATCH = 8  # pictures of a step, over all processes
+BATCH = 4  # pictures of a step, over all processes
 CHANGES = (
-    "network.name=mobilenet-v3-small",
+    "network.name=resnet18",
     "network.pretrained=false",
     "network.dropout=0.0",  # each process drops other features
     "input.size=32",
     "input.resize=36",
     "augment.hide_and_seek.sizes=[0, 8]",
     "data.validation=0.0",
-    "optimiser.learning_rate=0.01",
+    "optimiser.learning_rate=0.003",
     f"schedule.batch={BATCH}",
     "schedule.epochs=1",
     "hardware.device=cpu",

@@ -63,11 +63,12 @@ def test_what_cannot_be_calibrated_says_why(small_model_path: Path, tmp_path: Pa
         calibrated(model, Material(tmp_path / "empty", given=True))
 
 
-def test_a_given_folder_without_a_validation_part_is_named_by_the_part_it_has(
+def test_a_threshold_found_on_training_pictures_says_so(
     small_model_path: Path, folder: Path
 ) -> None:
     card, why = calibrated(open_file(small_model_path), Material(folder, given=True, validation=0))
-    assert (why, card.threshold_split) == ("", f"{3 * PICTURES} pictures of the all part of animals")
+    used = f"{3 * PICTURES} pictures of all parts of animals, which may have been trained on"
+    assert (why, card.threshold_split) == ("", used)
 
 
 def test_pictures_are_those_given_or_those_of_the_training(folder: Path, tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_run_leaves_what_the_folder_promises(left_alone: FitResult, pictures: 
     assert best.metrics["validation_top1"] == max(row.validation_top1 or 0 for row in left_alone.rows)
 
 
+@pytest.mark.timeout(500)  # a second interpreter imports PyTorch
 def test_killed_in_mid_epoch_and_resumed_is_as_left_alone(
     pictures: PictureSet, left_alone: FitResult, tmp_path: Path
 ) -> None:
@@ -106,7 +107,7 @@ def test_killed_in_mid_epoch_and_resumed_is_as_left_alone(
         "fit(tiny_pictures(Path(sys.argv[1])), recipe, Path(sys.argv[2]), report=report)\n"
     )
     run = tmp_path / "run"
-    done = subprocess.run([sys.executable, "-c", child, str(pictures.root), str(run)], timeout=100)
+    done = subprocess.run([sys.executable, "-c", child, str(pictures.root), str(run)], timeout=400)
     assert done.returncode == -signal.SIGKILL
     kept = Checkpoint.load(run / "last.pt")
     assert kept.epoch == 1

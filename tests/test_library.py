@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from localization import library as library_module
 from localization.errors import ModelFileError, UnknownModelError
-from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE, ModelLibrary
+from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE, ModelLibrary, name_from
 
 
 @pytest.fixture
@@ -38,6 +40,15 @@ def test_a_link_counts_as_long_as_it_leads_somewhere(
     elsewhere.write_bytes(b"x")
     assert "linked" in library.present()
     assert library.path("linked").read_bytes() == b"x"
+
+
+@given(text=st.text(max_size=12))
+@settings(deadline=None, max_examples=50)
+def test_any_text_makes_a_name_and_a_name_stays_as_it_is(text: str) -> None:
+    name = name_from(text)
+    assert ModelLibrary(Path("models")).file(name).name == f"{name}.onnx"
+    assert name_from(name) == name
+    assert name_from("birds-has_2.1+x") == "birds-has_2.1+x"
 
 
 def test_a_model_is_found_by_name_or_file(library: ModelLibrary) -> None:

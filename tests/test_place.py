@@ -103,6 +103,18 @@ def test_overwriting_never_touches_what_can_be_built(library: ModelLibrary) -> N
         plan(DEFAULT_MODEL, None, library, overwrite=True)
 
 
+def test_overwriting_never_takes_the_inputs_place_in_the_library(library: ModelLibrary, tmp_path: Path) -> None:
+    source, out = library.folder / "pets.onnx", tmp_path / "out" / "pets.onnx"
+    source.write_bytes(b"the only fp32 file")
+    with pytest.raises(PlaceError, match="The input is the library's pets.* give --name"):
+        plan("pets", out, library, overwrite=True, source=source)
+    assert plan("pets-int8", out, library, overwrite=True, source=source).entry == library.folder / "pets-int8.onnx"
+    # A link is replaced by another one; what it led to stays.
+    source.replace(tmp_path / "pets-fp32.onnx")
+    source.symlink_to(tmp_path / "pets-fp32.onnx")
+    assert plan("pets", out, library, overwrite=True, source=source).entry == source
+
+
 def test_overwriting_replaces_the_entry_and_not_what_it_led_to(library: ModelLibrary, tmp_path: Path) -> None:
     (tmp_path / "out" / "old.onnx").write_bytes(b"old")
     (library.folder / "pets.onnx").symlink_to(tmp_path / "out" / "old.onnx")

@@ -120,6 +120,7 @@ def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path: Path) -> None:
 def test_a_model_is_called_like_its_run_or_else_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_name(tmp_path / "birds" / "best.pt") == "birds"
     assert run_name(tmp_path / "birds" / "epoch-3.pt") == "epoch-3"
+    assert run_name(tmp_path / "my birds (2)" / "best.pt") == "my-birds-2"  # a name that the library takes
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert run_name(Path("last.pt")) == "here"

@@ -71,7 +71,6 @@ class Checkpoint:
             values = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError) as error:
             raise CheckpointError(f"{path} is no checkpoint of `seekcam train` (it cannot be read).") from error
-        known = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or not {"recipe", "network", "classes"} <= set(values):
             raise CheckpointError(
                 f"{path} is no checkpoint of `seekcam train`; a network of your own is exported with "
@@ -81,4 +80,22 @@ class Checkpoint:
             raise CheckpointError(
                 f"{path} has checkpoint format {values.get('format')} and this seekcam reads {FORMAT}: train again."
             )
-        return cls(**{name: value for name, value in values.items() if name in known})
+        known = {f.name for f in fields(cls)}
+        try:
+            checkpoint = cls(**{name: value for name, value in values.items() if name in known})
+        except TypeError as error:
+            raise CheckpointError(f"{path} is an incomplete checkpoint ({error}): train again.") from error
+        if not checkpoint._has_right_kinds():
+            raise CheckpointError(f"{path} is a checkpoint with entries of the wrong kind: train again.")
+        return checkpoint
+
+    def _has_right_kinds(self) -> bool:
+        """Whether a checkpoint that came as a file can be worked with: anybody can write one."""
+        tables = (self.recipe, self.network, self.metrics, self.progress)
+        lists = (self.classes, self.class_ids)
+        return (
+            all(isinstance(table, Mapping) for table in tables)
+            and all(isinstance(value, Tensor) for value in self.network.values())
+            and all(isinstance(names, tuple) and all(isinstance(n, str) for n in names) for names in lists)
+            and len(self.classes) == len(self.class_ids)
+        )

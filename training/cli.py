@@ -4,6 +4,7 @@ PyTorch is imported when training starts: asking for help stays quick.
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,11 +81,13 @@ def train(
 
 def closing_lines(result: "FitResult", folder: Path) -> list[str]:
     """What the person gets, and the command that comes next."""
+    from localization.library import name_from
+
     row = result.best_row
     measured = "" if row.validation_top1 is None else f", Top-1 {row.validation_top1:.1f} % on the validation part"
     return [
         f"The best network is {result.best} (epoch {row.epoch} of {len(result.rows)}{measured}).",
-        f"Next: seekcam export {result.best} {folder.resolve().name}.onnx",
+        f"Next: seekcam export {shlex.quote(str(result.best))} {name_from(folder.resolve().name)}.onnx",
     ]
 
 

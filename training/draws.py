@@ -66,6 +66,11 @@ def sample_keys(seed: int, epoch: int, indices: Tensor) -> Tensor:
     return _mix(_mix(_mix(start + _STEP) + epoch) + indices)
 
 
+def step_seed(seed: int, epoch: int, place: int) -> int:
+    """For torch's own generator, which dropout draws from; no picture's key, whose numbers are not negative."""
+    return int(sample_keys(seed, epoch, torch.tensor([-1 - place])).item())
+
+
 def fresh_draws(batch: int, device: torch.device) -> Draws:
     """Draws keyed by torch's own generator, for a batch whose pictures have no numbers."""
     return Draws(torch.randint(torch.iinfo(torch.int64).max, (batch,), device=device))

@@ -25,10 +25,10 @@ from localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, Pictu
 from training.augment.augmentation import Targets
 from training.augment.compose import build_augmentation
 from training.curves import EpochRow
-from training.draws import sample_keys
+from training.draws import step_seed
 from training.failures import InterruptedRunError, StopRequest, as_sentence, diverged, interrupted
 from training.hardware import agreed, build_fabric, describe, local_processes, summed
-from training.loader import Batch, PictureStore, batches, steps_per_epoch
+from training.loader import Batch, PictureStore, batches, memory_budget, steps_per_epoch
 from training.loss import mixed_cross_entropy
 from training.memory import keep_freed_memory
 from training.networks.catalogue import build_network
@@ -76,6 +76,8 @@ def fit(
         run = RunFolder(folder)
         state = restored(run, recipe, pictures, resume=resume)
         if state.epoch >= recipe.schedule.epochs:
+            if fabric.is_global_zero:
+                run.record(state.rows)  # a break behind the last checkpoint leaves the table without its last line
             return _result(run, state)
         fabric.barrier()  # every process has read the folder before the first one writes
         keep_freed_memory()
@@ -111,7 +113,8 @@ class _Training:
         if resumed is not None:
             network.load_state_dict(resumed.network)
             self.optimiser.load_state_dict(resumed.progress["optimiser"])
-            fabric.strategy.precision.load_state_dict(resumed.progress["precision"])
+            if resumed.progress["precision"]:  # empty where no losses were scaled, as on a CPU
+                fabric.strategy.precision.load_state_dict(resumed.progress["precision"])
         self.tested = as_tested(network, recipe.input, recipe.augment)
         self.augmentation = build_augmentation(recipe.input, recipe.augment, network.mean, network.std)
 
@@ -133,6 +136,7 @@ class _Training:
             pictures,
             side,
             self.recipe.input.resize_filter,
+            budget=-agreed(self.fabric, -memory_budget())[0],
             processes=local_processes(),
             workers=self.recipe.hardware.workers,
             on_progress=self.report.reading,
@@ -193,7 +197,7 @@ class _Training:
         sum is divided by their number, and the mean that is taken over the processes is undone.
         """
         fabric, recipe, device = self.fabric, self.recipe, self.fabric.device
-        torch.manual_seed(_step_seed(recipe.seed, epoch, step * fabric.world_size + fabric.global_rank))
+        torch.manual_seed(step_seed(recipe.seed, epoch, step * fabric.world_size + fabric.global_rank))
         images, labels = (t.to(device, non_blocking=True) for t in (batch.images, batch.labels))
         images, targets = self.augmentation(images, labels, batch.numbers, seed=recipe.seed, epoch=epoch)
         images = images.contiguous(memory_format=self.layout)
@@ -302,8 +306,3 @@ class _Training:
 
     def _interrupted(self, number: int) -> InterruptedRunError:
         return interrupted(self.pictures.root, self.run.path, self.state.epoch, self.state.position, number)
-
-
-def _step_seed(seed: int, epoch: int, place: int) -> int:
-    """For torch's own generator, which dropout draws from; no picture's key, whose numbers are not negative."""
-    return int(sample_keys(seed, epoch, torch.tensor([-1 - place])).item())

@@ -88,4 +88,5 @@ def _device(wanted: str) -> Literal["cpu", "cuda", "mps"]:
 def _precision(device: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
     if device != "cuda":
         return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    # Emulated, as on GPUs before Ampere, bf16 is slower than fp32.
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"

@@ -22,6 +22,7 @@ AugmentStep = Literal["googlenet_resize", "hide_and_seek", "cutmix", "input_drop
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]  # what torch and TOML take
 
 _strict = ConfigDict(extra="forbid")
 _NOT_IN_HASH = ("name", "about", "hardware")  # what changes nothing that is learnt
@@ -65,7 +66,7 @@ class DataTable:
     """`[data]`: what is held out of the training part where the set has no validation part of its own."""
 
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1  # share of every class
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, config=_strict)
@@ -138,7 +139,7 @@ class Recipe:
 
     name: str = "plain"
     about: str = ""  # one line for a person
-    seed: int = 0
+    seed: Seed = 0
     network: NetworkTable = Field(default_factory=NetworkTable)
     input: InputTable = Field(default_factory=InputTable)
     data: DataTable = Field(default_factory=DataTable)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, CheckpointError
 from training.curves import EpochRow
 from training.networks.catalogue import weights_origin
 from training.recipe import Recipe
@@ -71,6 +71,11 @@ def restored(run: RunFolder, recipe: Recipe, pictures: PictureSet, *, resume: bo
     if not run.last.is_file():
         return RunState()
     checkpoint = Checkpoint.load(run.last)
+    if not checkpoint.progress:
+        raise CheckpointError(
+            f"{run.last} holds weights only, as best.pt does, and no state to go on from: train anew in another folder "
+            "with --out, from these weights with --set network.weights=FILE."
+        )
     epochs = checkpoint.recipe["schedule"]["epochs"]
     if not resume:
         stands = "a finished run" if checkpoint.epoch >= epochs else f"a run, at epoch {checkpoint.epoch} of {epochs}"
@@ -103,7 +108,7 @@ def checkpoint_of(
 ) -> Checkpoint:
     """The checkpoint of a run: with what resuming needs when an `optimiser` state is given."""
     source, licence = weights_origin(recipe.network)
-    row = state.rows[-1] if state.rows else None
+    row = state.rows[-1] if state.rows and not state.position else None  # within an epoch nothing is measured
     progress: dict[str, Any] = {}
     if optimiser is not None:
         kept = {name: value for name, value in vars(state).items() if name not in ("epoch", "rows", "resumed")}

@@ -31,8 +31,8 @@ SMALL = Recipe(
     # A crop of 224 from 256 shows the bird at the scale that it has in the test picture of 256.
     input=InputTable(size=256, resize=256, crop=224),
     data=DataTable(validation=0.0),
-    optimiser=OptimiserTable(learning_rate=0.01, head_factor=10.0, weight_decay=1e-4, label_smoothing=0.1),
-    schedule=ScheduleTable(epochs=7, batch=32, kind="cosine"),
+    optimiser=OptimiserTable(learning_rate=0.006, head_factor=10.0, weight_decay=5e-4, label_smoothing=0.1),
+    schedule=ScheduleTable(epochs=7, batch=16, kind="cosine"),
 )
 # wsolevaluation's CUB schedule (Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", 2020).
 FULL = replace(

@@ -45,7 +45,8 @@ class MaskedInput(nn.Module):
         return self.network.forward(self._masked(images))
 
     def _masked(self, images: Tensor) -> Tensor:
-        return images if self.training else images * self.mask.to(images.dtype)
+        # The network may have been moved to another device before it was put behind the mask.
+        return images if self.training else images * self.mask.to(images)
 
 
 def as_tested(network: TrainableNetwork, table_of_input: InputTable, table: AugmentTable) -> TrainableNetwork:
