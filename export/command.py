@@ -108,7 +108,8 @@ class _Job:
         """Convert a model file, or calibrate it anew."""
         card = read_card(file)
         # Split as the training did, so that a validation part holds no picture that was trained on.
-        recipe = card.recipe if "data" in card.recipe else None
+        split = card.recipe.get("data")
+        recipe = card.recipe if isinstance(split, dict) and {"validation", "seed"} <= split.keys() else None
         pictures = material(self.options.data, self.options.annotations, "", recipe)
         fp32 = self.work / "fp32.onnx"
         shutil.copyfile(file, fp32)

@@ -13,6 +13,7 @@ from localization.errors import ModelFileError
 
 METADATA_KEY = "seekcam"
 SCHEMA = 1
+RESIZES = ("area", "linear")
 METHODS = ("cam", "gradcam", "layercam", "gradcam++", "recombined", "finercam")
 
 
@@ -95,7 +96,10 @@ class ModelCard:
         """Whether a card that came as JSON can be worked with: anybody can write one."""
         lists: tuple[Any, ...] = (self.classes, self.class_ids, self.methods)
         sizes: tuple[Any, ...] = (self.input_size, self.map_size, self.spread_size, self.features, self.mapped)
-        words: tuple[Any, ...] = (self.name, self.precision, self.network, self.dataset, self.licence)
+        words: tuple[Any, ...] = (
+            *(self.name, self.precision, self.network, self.dataset, self.recipe_hash, self.licence, self.source),
+            *(self.threshold_split, self.revision),
+        )
         return (
             all(isinstance(names, tuple) and names and all(isinstance(n, str) for n in names) for names in lists)
             and len(self.classes) == len(self.class_ids)
@@ -103,4 +107,6 @@ class ModelCard:
             and all(isinstance(size, int) and size > 0 for size in sizes)
             and all(isinstance(number, int | float) for number in (self.threshold, self.min_score))
             and all(isinstance(word, str) for word in words)
+            and all(isinstance(table, Mapping) for table in (self.recipe, self.metrics, self.versions))
+            and self.resize in RESIZES
         )

@@ -1,6 +1,7 @@
 """Which of a model's classes is which class of a data set: by order where the lists are alike, else by id or name."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from localization.card import ModelCard
@@ -9,36 +10,39 @@ from localization.datasets.dataset import DatasetError, PictureSet
 ALIKE = 0.9  # share of names that must agree, place by place, for two lists of one length to be the same list (ours)
 SHOWN = 5  # names in a message
 
+_SEPARATORS = re.compile(r"[\s_.,'’\"()/&-]+")  # others tell classes apart: C, C# and C++
+
 
 def match_classes(card: ModelCard, pictures: PictureSet) -> tuple[int | None, ...]:
     """For each class of the data set the model's index, or None where the model has no such class.
 
-    Two lists of equal length whose names agree nearly everywhere are one list: published lists of the same classes
-    differ in their punctuation, and some names stand in a list twice. Otherwise a class is looked up by its id, then by
-    its name; case, spaces and punctuation do not count.
+    Two lists of equal length whose names agree nearly everywhere are one list, and a place where one of them only says
+    more ("crane bird" for "crane") is the same class. All others are looked up by id, then by name: as they are
+    written, then without case, spaces and punctuation, then by the first of several names. What two classes share is
+    nobody's name, so that no class of the model stands for two of the data set.
 
     Raises:
         DatasetError: the model has none of the data set's classes.
     """
-    count = len(card.classes)
-    if len(pictures.classes) == count:
-        alike = sum(
-            bool(_forms(a, b) & _forms(c, d))
-            for a, b, c, d in zip(card.classes, card.class_ids, pictures.classes, pictures.class_ids, strict=True)
-        )
-        if alike >= ALIKE * count:
-            return tuple(range(count))
-    by_id, by_name = _lookup(card.class_ids), _lookup(card.classes)
-    matched = tuple(
-        _find(identity, name, by_id, by_name)
-        for identity, name in zip(pictures.class_ids, pictures.classes, strict=True)
-    )
-    if all(index is None for index in matched):
+    own, theirs = _Lists(card.class_ids, card.classes), _Lists(pictures.class_ids, pictures.classes)
+    found = _by_place(own, theirs)
+    for ours, others in (
+        (own.ids, theirs.ids),
+        (own.names, theirs.names),
+        (own.names, theirs.ids),
+        (own.ids, theirs.names),
+    ):
+        for spelled in (str, _plain, _first):
+            taken = set(found.values())
+            index_of = _unshared({index: spelled(name) for index, name in enumerate(ours) if index not in taken})
+            label_of = _unshared({label: spelled(name) for label, name in enumerate(others) if label not in found})
+            found |= {label: index_of[name] for name, label in label_of.items() if name in index_of}
+    if not found:
         raise DatasetError(
             f"{card.name} knows none of the classes in {pictures.root} ({named(pictures.classes)}): "
             f"its own are {named(card.classes)}. Give the model that was trained on them."
         )
-    return matched
+    return tuple(found.get(label) for label in range(len(pictures.classes)))
 
 
 def named(names: Sequence[str]) -> str:
@@ -46,29 +50,67 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _find(identity: str, name: str, by_id: Mapping[str, int], by_name: Mapping[str, int]) -> int | None:
-    for wanted, lookup in ((identity, by_id), (name, by_name), (identity, by_name), (name, by_id)):
-        found = lookup.get(_plain(wanted))
-        if found is not None:
-            return found
-    # WordNet's names are several with commas between them, of which other lists keep the first.
-    return next((by_name[form] for form in sorted(_forms(name)) if form in by_name), None)
+class _Lists:
+    """The ids and names of C classes; an id that only says the class's place in the list is left empty."""
+
+    def __init__(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        self.names = tuple(map(_written, names))
+        self.ids = tuple(
+            "" if identity.isdecimal() and identity != name else identity
+            for identity, name in zip(map(_written, ids), self.names, strict=True)
+        )
+
+    def forms(self, index: int) -> set[str]:
+        """A class's id and name, and their parts between commas."""
+        texts = (self.ids[index], self.names[index])
+        return {_plain(part) for text in texts for part in (text, *text.split(","))} - {""}
+
+    def words(self, index: int) -> set[str]:
+        """The words of a class's name."""
+        return set(re.findall(r"[^\W_]+", self.names[index].casefold()))
 
 
-def _lookup(names: Sequence[str]) -> dict[str, int]:
-    lookup: dict[str, int] = {}
-    for index, name in enumerate(names):
-        # A list without ids numbers its classes; the numbers of two lists say nothing of each other.
-        if not name.isdecimal():
-            lookup.setdefault(_plain(name), index)
-    return lookup
+def _by_place(own: _Lists, theirs: _Lists) -> dict[int, int]:
+    """Label to index where the lists are one list, else nothing."""
+    places = range(len(own.names))
+    if len(theirs.names) != len(places):
+        return {}
+    index_of, label_of = _unshared(dict(enumerate(own.names))), _unshared(dict(enumerate(theirs.names)))
+
+    def stand_elsewhere(ours: str, other: str) -> bool:
+        return ours != other and ours in label_of and other in index_of
+
+    alike = {
+        place
+        for place in places
+        if own.forms(place) & theirs.forms(place) and not stand_elsewhere(own.names[place], theirs.names[place])
+    }
+    if len(alike) < ALIKE * len(places):
+        return {}
+    return {place: place for place in places if place in alike or _one_says_more(own.words(place), theirs.words(place))}
 
 
-def _forms(*names: str) -> set[str]:
-    """A class's names, and their parts between commas, without numbers that only say its place."""
-    parts = {part for name in names for part in (name, *name.split(","))}
-    return {_plain(part) for part in parts if not part.strip().isdecimal()} - {""}
+def _one_says_more(words: set[str], others: set[str]) -> bool:
+    return bool(words and others) and (words <= others or others <= words)
+
+
+def _unshared(names: Mapping[int, str]) -> dict[str, int]:
+    """Name to index, without names that are empty or that several have."""
+    indices: dict[str, list[int]] = {}
+    for index, name in names.items():
+        indices.setdefault(name, []).append(index)
+    return {name: found[0] for name, found in indices.items() if name and len(found) == 1}
+
+
+def _written(name: str) -> str:
+    """As it stands, in one Unicode form: file systems differ in it."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
+    return _SEPARATORS.sub("", name.casefold())
+
+
+def _first(name: str) -> str:
+    """WordNet's names are several with commas between them, of which other lists keep the first."""
+    return _plain(name.split(",")[0])

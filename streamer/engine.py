@@ -30,7 +30,7 @@ Picture = av.VideoFrame | NDArray[np.uint8]  # a decoded video frame, or RGB uin
 
 # On a CPU a batch saves a quarter of the time at best, and makes its first frame wait for its last.
 MAX_BATCH = {"cpu": 1, "cuda": 16, "tensorrt": 16}
-MAX_LOADED = 4  # models in memory; the least recently used one leaves
+MAX_LOADED = 8  # models in memory (a small one takes 40 MB); the least recently used one leaves
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,7 @@ class ServedModels:
         self.files: dict[str, Path] = {}
         self.engine = LocalEngine(self.files, provider, slow_ms)
         self._library = library
+        self._default_file = Path()
         self._seen: dict[str, Signature] = {}
         self._refused: set[str] = set()  # whose cards cannot be read, as the log says
 
@@ -68,9 +69,8 @@ class ServedModels:
             UnknownModelError, ModelFileError: it is not there or cannot be used.
         """
         loop = asyncio.get_running_loop()
-        path = self._library.path(model)
-        self.default = (await loop.run_in_executor(None, read_card, path)).name
-        self.files[self.default] = path
+        self._default_file = self._library.path(model)
+        self.default = (await loop.run_in_executor(None, read_card, self._default_file)).name
         await self.refresh(lambda: ())
         await self.engine.load(self.default)
 
@@ -80,7 +80,7 @@ class ServedModels:
         Args:
             in_use: names of models that stay as they are: their streams were set up by the cards that were there.
         """
-        found = await asyncio.get_running_loop().run_in_executor(None, self._look, self.files[self.default])
+        found = await asyncio.get_running_loop().run_in_executor(None, self._look)
         kept = in_use()
         for name in [name for name in self.files if name not in found and name not in kept]:
             del self.files[name]
@@ -136,8 +136,9 @@ class ServedModels:
             await self.engine.load(side.model)
         return sides
 
-    def _look(self, default: Path) -> dict[str, tuple[Path, Signature]]:
-        paths = {name: self._library.path(name) for name in self._library.present()} | {self.default: default}
+    def _look(self) -> dict[str, tuple[Path, Signature]]:
+        paths = {name: self._library.file(name) for name in self._library.present()}
+        paths[self.default] = self._default_file
         found = {}
         for name, path in paths.items():
             try:

@@ -33,7 +33,7 @@ MAX_MESSAGE = 1160  # bytes: one SCTP chunk; aiortc queues behind a lost second 
 SILENCE_LIMIT_S = 15.0  # a client that says nothing for this long has gone
 STATS_INTERVAL_S = 1.0
 ERROR_INTERVAL_S = 5.0  # between two messages about frames that could not be localized or painted
-MAX_DETAIL = 800  # bytes of an error's sentence
+MAX_DETAIL = 800  # bytes of an error's sentence, as JSON spells it
 
 
 class AnnotatedTrack(MediaStreamTrack):
@@ -135,12 +135,18 @@ class Viewer:
                 "stream": self.stream.id,
                 "source": self.stream.kind,
                 "state": self.stream.state,
-                "settings": Settings(self.stream.settings, self.paint).to_json() | {"model": self.stream.model},
+                "settings": self._settings(),
                 "recording": recording,
                 "viewers": viewers,
                 "reply": reply,
             },
         )
+
+    def _settings(self) -> dict[str, Any]:
+        """What is in force; chosen classes by their indices, for five long names would not fit one message."""
+        classes: object = list(self.stream.sides.first.analysis.classes) or "top"
+        settings = Settings(self.stream.settings, self.paint).to_json()
+        return settings | {"model": self.stream.model, "classes": classes}
 
     def send_error(self, error: UserError, reply: object = None) -> None:
         """Tell the page what went wrong and what to do."""
@@ -247,8 +253,12 @@ def _echo(value: object) -> float | str | None:
     """What a client wants to have back: a number or a short text, so that it still fits one message."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if abs(value) < 1e300 else None
-    return value if isinstance(value, str) and len(value) <= 64 else None
+    return value if isinstance(value, str) and len(value) <= 64 and value.isprintable() else None
 
 
 def _cut(sentence: str) -> str:
-    return sentence.encode()[:MAX_DETAIL].decode(errors="ignore")
+    """The beginning of a sentence that takes at most `MAX_DETAIL` bytes between the quotes of JSON."""
+    cut = sentence.encode(errors="replace")[:MAX_DETAIL].decode(errors="ignore")
+    while len(json.dumps(cut, ensure_ascii=False).encode()) > MAX_DETAIL + 2:
+        cut = cut[: 9 * len(cut) // 10]
+    return cut

@@ -23,6 +23,10 @@ WRONG_KINDS: tuple[dict[str, object], ...] = (
     {"mapped": 0},
     {"min_score": None},
     {"dataset": 5},
+    {"threshold_split": None},
+    {"recipe": None},
+    {"metrics": [1]},
+    {"resize": "bicubic"},
 )
 
 

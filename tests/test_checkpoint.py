@@ -72,6 +72,27 @@ def test_files_that_are_no_checkpoints_are_refused_and_run_nothing(
         Checkpoint.load(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dataset": None}, "incomplete"),
+        ({"recipe": 3}, "wrong kind"),
+        ({"network": {"head.weight": 1.0}}, "wrong kind"),
+        ({"classes": ("cat", 5)}, "wrong kind"),
+        ({"class_ids": ("n1",)}, "wrong kind"),
+    ],
+)
+def test_entries_that_are_missing_or_of_another_kind_are_a_sentence(
+    change: dict[str, object], sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.pt"
+    CHECKPOINT.save(path)
+    values = {**torch.load(path, weights_only=True), **change}
+    torch.save({name: value for name, value in values.items() if value is not None}, path)
+    with pytest.raises(CheckpointError, match=sentence):
+        Checkpoint.load(path)
+
+
 def test_another_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "newer.pt"
     CHECKPOINT.save(path)

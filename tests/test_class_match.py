@@ -1,5 +1,6 @@
 """Which class of a data set is which of a model."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,38 @@ def test_lists_in_another_order_are_matched_name_by_name() -> None:
 def test_numbers_in_place_of_ids_say_nothing() -> None:
     model = card(("ant", "bee", "cat"), ("0", "1", "2"))
     assert match_classes(model, replace(pictures(("cat", "ant", "bee")), class_ids=("0", "1", "2"))) == (2, 0, 1)
+
+
+def test_folders_named_by_numbers_are_classes_like_any_other() -> None:
+    digits = tuple("0123456789")
+    assert match_classes(card(digits), pictures(digits)) == tuple(range(10))
+    assert match_classes(card(digits), pictures(("7", "3"))) == (7, 3)
+    with pytest.raises(DatasetError, match="none of the classes"):
+        match_classes(card(TEN, digits), pictures(digits))
+
+
+def test_a_class_in_the_place_of_another_is_not_taken_for_it() -> None:
+    for lost, instead in (("jay", "yak"), ("black swan", "black bear")):
+        assert match_classes(card((*TEN[:9], lost)), pictures((*TEN[:9], instead))) == (*range(9), None)
+
+
+@pytest.mark.parametrize(
+    "names", [("C", "C#", "C++"), ("1.5V", "15V", "-15V"), ("\N{CAT FACE}", "\N{DOG FACE}", "?"), ("cat", "Cat", "CAT")]
+)
+def test_names_that_differ_in_a_sign_only_are_told_apart(names: tuple[str, ...]) -> None:
+    assert match_classes(card(names), pictures(names[2:0:-1])) == (2, 1)
+    assert match_classes(card(names[:2]), pictures(names[1::-1])) == (1, 0)
+    assert match_classes(card((names[0], "else")), pictures((names[1], names[0], "else"))) == (None, 0, 1)
+
+
+def test_what_several_classes_share_is_no_name() -> None:
+    assert match_classes(card(("crane", "ant", "Crane")), pictures(("CRANE", "ant"))) == (None, 1)
+    assert match_classes(card(("crane", "ant", "bee")), pictures(("CRANE", "Crane", "ant", "bee"))) == (None, None, 1, 2)
+
+
+def test_letters_with_accents_are_the_same_in_every_unicode_form() -> None:
+    composed, split = (unicodedata.normalize(form, "B\u00e4r") for form in ("NFC", "NFD"))
+    assert match_classes(card((composed, "ant", "bee")), pictures((split, "bee"))) == (0, 2)
 
 
 def test_a_long_list_is_cut_in_a_sentence() -> None:

@@ -76,7 +76,8 @@ def test_a_part_comes_out_as_if_it_had_been_cut_out_first(
         boxes.append((data.draw(st.integers(0, width - w)), data.draw(st.integers(0, height - h)), w, h))
     images = torch.randn(3, 3, height, width)
     result = resized_parts(images, Parts(*torch.tensor(boxes).T), size)
-    samples = max(1, round(max(height, width) / size))
+    # 2 x 2 from a factor of 1.5 on, 3 x 3 from 2.5 on.
+    samples = next(n for n in range(1, 50) if max(height, width) < (n + 0.5) * size)
     for image, after, (left, top, w, h) in zip(images, result, boxes, strict=True):
         part = image[None, :, top : top + h, left : left + w]
         fine = F.interpolate(part, (size * samples, size * samples), mode="bilinear", align_corners=False)

@@ -44,6 +44,12 @@ def test_every_picture_is_seen_through_the_mask_at_test() -> None:
         assert not torch.allclose(masked(images), network(images))
 
 
+def test_the_mask_follows_the_pictures_to_their_device() -> None:
+    device = torch.device("meta")  # as a GPU: nothing on another device goes together with it
+    masked = MaskedInput(SmallNetwork().to(device), fixed_mask(32, 0.5)).eval()
+    assert masked(torch.zeros(2, 3, 32, 32, device=device)).device == device
+
+
 def test_in_training_nothing_is_masked_and_the_layers_are_the_networks_own() -> None:
     network, images = SmallNetwork(), torch.randn(3, 3, 32, 32)
     masked = MaskedInput(network, fixed_mask(32, 0.5)).train()

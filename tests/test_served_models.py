@@ -78,6 +78,24 @@ async def test_what_is_exported_while_the_server_runs_can_be_chosen(
         await hub_of(client).models.card("fresh")
 
 
+async def test_the_default_model_may_go_and_come_back(
+    library: Path, tmp_path: Path, default_model_path: Path, small_model_path: Path
+) -> None:
+    file = tmp_path / "elsewhere" / "default.onnx"
+    file.parent.mkdir()
+    put(default_model_path, file)
+    put(small_model_path, library / "small.onnx")
+    async with serving(file, tmp_path, provider="cpu") as client:
+        assert await names(client) == [DEFAULT, "small"]
+        file.unlink()
+        for _ in range(2):
+            assert await names(client) == ["small"]
+        with pytest.raises(UnknownModelError):
+            await hub_of(client).localize(np.asarray(data.chelsea()), Settings().analysis)
+        put(default_model_path, file)
+        assert await names(client) == [DEFAULT, "small"]
+
+
 async def test_a_model_need_not_be_listed_before_it_is_used(
     client: Client, library: Path, small_model_path: Path
 ) -> None:

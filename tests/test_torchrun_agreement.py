@@ -11,6 +11,7 @@ from training.networks.catalogue import build_network
 from training.recipe_files import load_recipe
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)  # three interpreters import PyTorch
 def test_two_processes_agree_with_one_when_batchnorm_is_frozen(tmp_path: Path) -> None:
     assert agreement(20, "frozen", tmp_path) < 1e-4

@@ -35,14 +35,20 @@ async def test_a_stopped_track_lets_its_sender_go() -> None:
 @settings(deadline=None)
 def test_what_a_client_wants_back_stays_small(value: object) -> None:
     echoed = viewer_module._echo(value)
-    assert len(json.dumps(echoed)) <= 64 * 12 + 2  # JSON may spell a character as two \\uXXXX
-    if isinstance(value, str) and len(value) <= 64:
+    assert len(json.dumps(echoed, ensure_ascii=False).encode()) <= 64 * 4 + 2
+    if isinstance(value, str) and len(value) <= 64 and value.isprintable():
         assert echoed == value
 
 
-@given(sentence=st.text(max_size=3000))
+def test_half_a_character_is_not_sent_back() -> None:
+    assert viewer_module._echo(json.loads('"\\ud800"')) is None  # no message could hold it
+
+
+@given(sentence=st.text(max_size=3000) | st.text('"\\\n\x00', min_size=700, max_size=900))
 @settings(deadline=None)
 def test_an_errors_sentence_is_cut_by_bytes_between_characters(sentence: str) -> None:
     cut = viewer_module._cut(sentence)
     assert sentence.startswith(cut)
-    assert len(cut.encode()) <= viewer_module.MAX_DETAIL
+    whole = {"v": 1, "type": "error", "error": "unknown-stream", "detail": cut, "reply": "\U0001f408" * 64}
+    assert len(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()) <= viewer_module.MAX_MESSAGE
+    assert len(cut) >= min(len(sentence), 100)

@@ -92,7 +92,7 @@ class Checkpoint:
     def _has_right_kinds(self) -> bool:
         """Whether a checkpoint that came as a file can be worked with: anybody can write one."""
         tables = (self.recipe, self.network, self.metrics, self.progress)
-        lists = (self.classes, self.class_ids)
+        lists: tuple[Any, Any] = (self.classes, self.class_ids)
         return (
             all(isinstance(table, Mapping) for table in tables)
             and all(isinstance(value, Tensor) for value in self.network.values())

@@ -236,18 +236,8 @@ class _Training:
         started, found = time.monotonic(), None
         if self.validation_store is not None:
             found = validate(self.fabric, self.tested, self.validation_store, recipe.schedule.batch, self.layout)
-        row = EpochRow(
-            epoch=state.epoch + 1,
-            step=(state.epoch + 1) * self.steps,
-            learning_rate=recipe.optimiser.learning_rate
-            * rate_factor(recipe.schedule, self._time(state.epoch, self.steps - 1)),
-            loss=loss,
-            validation_loss=found.loss if found else None,
-            validation_top1=found.top1 if found else None,
-            validation_top5=found.top5 if found else None,
-            seconds=round(state.seconds, 3),
-            validation_seconds=round(time.monotonic() - started, 3) if found else 0.0,
-        )
+        rate = recipe.optimiser.learning_rate * rate_factor(recipe.schedule, self._time(state.epoch, self.steps - 1))
+        row = state.row(self.steps, rate, loss, found, time.monotonic() - started)
         is_best = state.end_epoch(row)
         done = state.epoch == recipe.schedule.epochs
         self._save_last(also_best=is_best)

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -155,7 +156,7 @@ class PictureStore:
         return numbers
 
     def _decode_or_next(self, target: NDArray[np.uint8], number: int) -> Numbers:
-        for candidate in (*range(number, len(self)), *range(number)):
+        for candidate in chain(range(number, len(self)), range(number)):
             if candidate in self._broken:
                 continue
             try:
@@ -251,7 +252,9 @@ def _free_memory() -> int:
         if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
-        return free if limit == "max" else max(0, min(free, int(limit) - int(used)))
+        limit, used, stat = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current", "stat"))
+        # Files that were read count as used until something else needs the room.
+        kept = int(dict(line.split() for line in stat.splitlines()).get("inactive_file", 0))
+        return free if limit.strip() == "max" else max(0, min(free, int(limit) - int(used) + kept))
     except (OSError, ValueError):
         return free  # no container, or none that says

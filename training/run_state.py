@@ -14,6 +14,7 @@ from training.curves import EpochRow
 from training.networks.catalogue import weights_origin
 from training.recipe import Recipe
 from training.run_folder import RunFolder, RunFolderError
+from training.validation import Validation
 
 # What may change between two parts of a run: words, where it is computed, how far it goes, and in how many parts.
 MAY_CHANGE = ("name", "about", "hardware", "schedule.epochs", "schedule.accumulate")
@@ -34,6 +35,28 @@ class RunState:
     best: Score | None = None  # None before the first epoch, or without a validation part
     best_epoch: int = 0  # that best.pt holds
     resumed: Checkpoint | None = None  # with the weights to go on from
+
+    def row(self, steps: int, rate: float, loss: float, found: Validation | None, took: float) -> EpochRow:
+        """What the epoch that is under way came to.
+
+        Args:
+            steps: of an epoch.
+            rate: the trunk's learning rate at the last of them.
+            loss: mean over the training pictures.
+            found: on the validation part, if there is one.
+            took: seconds for that.
+        """
+        return EpochRow(
+            epoch=self.epoch + 1,
+            step=(self.epoch + 1) * steps,
+            learning_rate=rate,
+            loss=loss,
+            validation_loss=found.loss if found else None,
+            validation_top1=found.top1 if found else None,
+            validation_top5=found.top5 if found else None,
+            seconds=round(self.seconds, 3),
+            validation_seconds=round(took, 3) if found else 0.0,
+        )
 
     def end_epoch(self, row: EpochRow) -> bool:
         """Count an epoch as done; whether it is the best so far, the newest one without a validation part."""

@@ -48,6 +48,8 @@ def _document(path: Path) -> Mapping[str, Any]:
         document = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}:{error.lineno}: this is not JSON ({error.msg}): correct or remove it.") from None
+    except (ValueError, RecursionError):
+        raise DatasetError(f"{path} is no COCO file: its numbers are too long or its lists too deep.") from None
     if not isinstance(document, dict) or not all(isinstance(document.get(name), list) for name in _LISTS):
         raise DatasetError(f"{path} is no COCO file: it needs the lists images, annotations and categories.")
     return document
@@ -65,11 +67,14 @@ def _checked(path: Path, document: Mapping[str, Any], name: str, needed: tuple[s
 
 def _size(picture: Mapping[str, Any]) -> Size | None:
     width, height = picture.get("width"), picture.get("height")
-    return (width, height) if isinstance(width, int) and isinstance(height, int) and width and height else None
+    return (width, height) if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0 else None
 
 
 def _box(bbox: object, size: Size | None, where: str) -> PixelBox:
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(value, int | float) for value in bbox):
         raise DatasetError(f"{where}: bbox must be four numbers [x, y, width, height]: correct or remove it.")
-    x, y, width, height = map(float, bbox)
+    try:
+        x, y, width, height = map(float, bbox)
+    except OverflowError:
+        raise DatasetError(f"{where}: the bbox has a number that is too long: correct or remove it.") from None
     return pixel_box((x, y, x + width, y + height), size, where)

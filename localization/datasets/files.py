@@ -11,6 +11,8 @@ from pathlib import Path
 from localization.datasets.dataset import DatasetError
 from localization.pictures import SUFFIXES
 
+_DIGITS = 9  # of a whole number: what has more is none that belongs to pictures
+
 
 def is_picture(name: str) -> bool:
     """Whether a file of that name is one to read as a picture."""
@@ -102,6 +104,11 @@ def read_bytes(path: Path) -> bytes:
         raise DatasetError(f"{path} is missing: the layout of this data set needs it.") from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+
+
+def whole_number(text: str) -> int | None:
+    """A number from 0 in at most nine digits, else None."""
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def shown(path: Path, root: Path) -> str:

@@ -1,5 +1,7 @@
 """The plain layout: one folder for each class, or train, val and test folders that each have one for each class."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from localization.datasets.annotations import FOLDERS, annotated, find_annotations, read_annotations
@@ -35,6 +37,7 @@ def read_folder(root: Path, annotations: Path | None = None) -> PictureSet:
     found = {part: _classes(folder) for part, folder in folders.items()}
     _refuse_without_pictures(found, root)
     class_ids = tuple(sorted({name for classes in found.values() for name in classes}))
+    _refuse_unwritable(class_ids)
     names = class_names(class_ids, top)
     labels = {name: label for label, name in enumerate(class_ids)}
     pictures = {
@@ -83,8 +86,8 @@ def _parts(folder: Path) -> dict[str, Path]:
             if part in found:
                 raise DatasetError(f"{found[part]} and {path} are both the {part} part: keep one of them.")
             found[part] = path
-    # "train" may be a class beside "bus".
-    return {} if any(_has_pictures(path) for path in others) else found
+    # "train" may be a class beside "bus"; "train" and "val" are none, whatever else lies there.
+    return {} if len(found) == 1 and any(_has_pictures(path) for path in others) else found
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -102,6 +105,15 @@ def _refuse_without_pictures(found: _Found, root: Path) -> None:
             if not paths:
                 of = f" of the {part} part" if len(found) > 1 else ""
                 raise DatasetError(f"The class folder {name}{of} holds no pictures: add some or remove the folder.")
+
+
+def _refuse_unwritable(names: Iterable[str]) -> None:
+    """Class names go into model files and tables, which are UTF-8; old archives unpack to names that are not."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise DatasetError(f"The class folder {os.fsencode(name)!r} has no UTF-8 name: rename it.") from None
 
 
 def _has_pictures(folder: Path) -> bool:

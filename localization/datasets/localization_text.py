@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
 from localization.datasets.dataset import DatasetError
-from localization.datasets.files import text_lines
+from localization.datasets.files import text_lines, whole_number
 
 _NUMBER = r"\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*"
 _BOX = re.compile(f"(.+?),({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})", re.IGNORECASE)
@@ -54,9 +54,10 @@ def read_sizes(path: Path) -> dict[str, Size]:
         return {}
     sizes = {}
     for where, (picture, width, height) in separated(path, 3, "picture,width,height"):
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        size = whole_number(width), whole_number(height)
+        if not (size[0] and size[1]):
             raise DatasetError(f"{where}: width and height must be whole numbers above 0: correct or remove it.")
-        sizes[picture] = (int(width), int(height))
+        sizes[picture] = (size[0], size[1])
     return sizes
 
 

@@ -12,6 +12,8 @@ from localization.datasets.boxes import Annotated
 from localization.datasets.dataset import DatasetError
 from localization.datasets.files import shown
 
+_Agreement = tuple[int, bool]
+
 
 def matched(annotations: Sequence[Annotated], pictures: Sequence[Path], root: Path) -> dict[Path, list[Annotated]]:
     """The annotations of each picture that has any; those of pictures which are not there are left out.
@@ -23,23 +25,26 @@ def matched(annotations: Sequence[Annotated], pictures: Sequence[Path], root: Pa
     for path in pictures:
         parts = _parts(path.relative_to(root).as_posix())
         by_stem.setdefault(PurePosixPath(parts[-1]).stem, []).append((path, parts))
-    found: dict[Path, list[Annotated]] = {}
+    found: dict[Path, list[tuple[_Agreement, Annotated]]] = {}
     for entry in annotations:
         wanted = _parts(entry.picture)
         candidates = by_stem.get(PurePosixPath(wanted[-1]).stem, ()) if wanted else ()
         fits = [(_agreement(wanted, parts), path) for path, parts in candidates]
-        best = [path for fit, path in fits if fit == max(fits)[0]]
+        highest = max((fit for fit, _ in fits), default=(0, False))
+        best = [path for fit, path in fits if fit == highest]
         if len(best) > 1:
             raise DatasetError(
                 f"{entry.where}: {entry.picture} can be {shown(best[0], root)} or {shown(best[1], root)}: "
                 "name the picture with its folder."
             )
         for path in best:
-            found.setdefault(path, []).append(entry)
-    return found
+            found.setdefault(path, []).append((highest, entry))
+    # "dog/1.jpg" also fits cat/1.jpg where there is no such dog, but not as well as "cat/1.jpg" does.
+    best_of = {path: max(fit for fit, _ in entries) for path, entries in found.items()}
+    return {path: [entry for fit, entry in entries if fit == best_of[path]] for path, entries in found.items()}
 
 
-def _agreement(wanted: tuple[str, ...], parts: tuple[str, ...]) -> tuple[int, bool]:
+def _agreement(wanted: tuple[str, ...], parts: tuple[str, ...]) -> _Agreement:
     """How many folders agree, counted from the file upwards, and whether the file's suffix does too."""
     folders = 0
     for ours, theirs in zip(reversed(wanted[:-1]), reversed(parts[:-1]), strict=False):

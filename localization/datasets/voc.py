@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
 from localization.datasets.dataset import DatasetError, PixelBox
-from localization.datasets.files import read_bytes
+from localization.datasets.files import read_bytes, whole_number
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -24,6 +24,8 @@ def read_voc(path: Path, picture: str, *, first_pixel: int = 1) -> Annotated:
         root = ET.fromstring(read_bytes(path))
     except ET.ParseError as error:
         raise DatasetError(f"{path}:{error.position[0]}: this is not XML ({error}): correct or remove it.") from None
+    except (LookupError, ValueError):
+        raise DatasetError(f"{path} is in an encoding that cannot be read: save it as UTF-8, and name that.") from None
     if root.tag != "annotation":
         raise DatasetError(f"{path} is no Pascal VOC file: it begins with <{root.tag}> instead of <annotation>.")
     size = _size(root)
@@ -44,5 +46,5 @@ def _object(element: ET.Element, size: Size | None, where: str, first_pixel: int
 
 def _size(root: ET.Element) -> Size | None:
     texts = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
-    width, height = (int(text) if text.isdecimal() else 0 for text in texts)
+    width, height = map(whole_number, texts)
     return (width, height) if width and height else None

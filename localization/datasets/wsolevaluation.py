@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 from localization.datasets.annotations import with_masks
 from localization.datasets.boxes import Annotated, Size, within_their_files
 from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.files import refuse_missing, sub_folders, text_lines
+from localization.datasets.files import refuse_missing, sub_folders, text_lines, whole_number
 from localization.datasets.localization_text import read_localization, read_sizes, separated
 from localization.datasets.names import class_names, wordnet_names
+
+MOST_CLASSES = 100_000  # every class up to the highest number gets a name, whether it has pictures or not (ours)
 
 _PARTS = {
     "train": TRAIN,
@@ -60,9 +62,12 @@ def _labels(folder: Path, owners: dict[str, Path]) -> dict[str, int]:
     """Picture names to labels, in the order of image_ids.txt; `owners` notes which names are taken."""
     classes: dict[str, int] = {}
     for where, (name, label) in separated(folder / "class_labels.txt", 2, "picture,class number"):
-        if not label.isdecimal():
-            raise DatasetError(f"{where}: the class must be a number from 0 and is {label!r}: correct or remove it.")
-        classes[name] = int(label)
+        number = whole_number(label)
+        if number is None or number >= MOST_CLASSES:
+            raise DatasetError(
+                f"{where}: the class must be a number from 0 to {MOST_CLASSES - 1} and is {label!r}: correct or remove it."
+            )
+        classes[name] = number
     labels = {}
     for where, name in text_lines(folder / "image_ids.txt"):
         if name not in classes:

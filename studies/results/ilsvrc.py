@@ -27,9 +27,8 @@ better. Nobody trained here: the weights are the published ones, and no box was 
 """
 _AFTER = """
 "As streamed" is the default of `seekcam serve` for that map without smoothing over time: Otsu's threshold for the
-spread map, the card's for the plain one (calibrated on half of these very pictures); where the stream answers "not sure", Top-1 Loc
-counts a miss. "Best" is the one fixed threshold that suits these very pictures best, an upper bound.
-
+spread map, the card's for the plain one (calibrated on half of these very pictures); where the stream answers "not
+sure", Top-1 Loc counts a miss. "Best" is the one fixed threshold that suits these very pictures best, an upper bound.
 """
 
 

@@ -106,7 +106,7 @@ def draw_parts(config: GoogLeNetResizeConfig, height: int, width: int, draws: Dr
 def resized_parts(images: Tensor, parts: Parts, size: int) -> Tensor:
     """(B, C, H, W) to (B, C, size, size): each picture's part, stretched; dtype and memory format are kept."""
     height, width = images.shape[2:]
-    samples = max(1, round(max(height, width) / size))  # along each side of an output pixel
+    samples = max(1, math.floor(max(height, width) / size + 0.5))  # along each side of an output pixel
     across = _sampled(parts.left, parts.width, width, size * samples)
     down = _sampled(parts.top, parts.height, height, size * samples)
     shape = (len(images), size * samples, size * samples)
