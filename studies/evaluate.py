@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from localization.card import ModelCard
-from localization.datasets.dataset import TRAIN, PictureSet
+from localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
 from localization.datasets.layouts import read_pictures
 from localization.errors import UserError
 from localization.library import ModelLibrary
@@ -64,7 +64,7 @@ def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
                 model, pictures, settings, part=options.part, limit=options.limit, on_progress=on_progress
             )
         _print(scores, out)
-        notes = (*scores.sentences, *_trained_on(model.card, pictures, scores))
+        notes = (*scores.sentences, *_seen_before(model.card, pictures, scores))
         for note in notes:
             progress.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
         if options.json is not None:
@@ -103,10 +103,23 @@ def _pictures(card: ModelCard, options: EvaluateOptions) -> PictureSet:
     )
 
 
-def _trained_on(card: ModelCard, pictures: PictureSet, scores: Scores) -> tuple[str, ...]:
-    if card.dataset != pictures.name or scores.part not in (ALL, TRAIN):
+def _seen_before(card: ModelCard, pictures: PictureSet, scores: Scores) -> tuple[str, ...]:
+    """Why the scores may flatter: the model was trained on these pictures, or something was chosen on them."""
+    same = card.dataset == pictures.name
+    if scores.part in (ALL, TRAIN) and (same or (card.recipe and card.class_ids == pictures.class_ids)):
+        # A folder may have been renamed since.
+        was = "was" if same else "may have been"
+        return (f"{card.name} {was} trained on some of these pictures: on new ones it will do worse.",)
+    chosen = []
+    if same and scores.part == VALIDATION and card.recipe:
+        chosen.append("epoch")
+    if card.threshold_split.endswith(f"the {scores.part} part of {pictures.name}"):
+        chosen.append("box threshold")
+    if not chosen:
         return ()
-    return (f"{card.name} was trained on some of these pictures: on new ones it will do worse.",)
+    return (
+        f"The {' and '.join(chosen)} of {card.name} came from these pictures: on new ones it may do a little worse.",
+    )
 
 
 def _check_outputs(options: EvaluateOptions) -> None:

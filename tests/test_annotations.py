@@ -19,6 +19,9 @@ from localization.datasets.voc import read_voc
 from tests.picture_folders import save_picture, write_lines
 
 WIDTH, HEIGHT = 60, 40
+# Entities that stand for ten others each: a few lines that would become gigabytes.
+ENTITIES = "".join(f"<!ENTITY a{i + 1} '{f'&a{i};' * 10}'>" for i in range(9))
+BILLION_LAUGHS = f"<!DOCTYPE annotation [<!ENTITY a0 'ha'>{ENTITIES}]><annotation>&a9;</annotation>"
 
 
 @pytest.fixture
@@ -164,6 +167,11 @@ def test_pictures_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) ->
     assert starts == {"train": [1, 2], "test": [3, 4]}
 
 
+def test_a_picture_is_not_given_the_boxes_of_one_that_is_not_there(pets: Path) -> None:
+    write_lines(pets / "localization.txt", ["cat/a.jpg,0,0,3,4", "dog/a.jpg,5,6,7,8"])
+    assert boxes(pets)["a.jpg"] == ((0, 0, 4, 5),)
+
+
 def test_a_name_that_fits_two_pictures_is_refused(tmp_path: Path) -> None:
     for name in ("cat/1.jpg", "dog/1.jpg"):
         save_picture(tmp_path / name)
@@ -190,6 +198,7 @@ def test_annotations_of_other_pictures_only_are_refused(pets: Path) -> None:
         ([5, 5, float("nan"), 5], {}, "the box .* is empty or reversed"),
         ([5, 5, 5], {}, "bbox must be four numbers"),
         (["5", 5, 5, 5], {}, "bbox must be four numbers"),
+        ([5, 5, 10**400, 5], {}, "has a number that is too long"),
     ],
 )
 def test_a_coco_box_that_cannot_be_is_named(pets: Path, bbox: list[Any], picture: dict[str, int], message: str) -> None:
@@ -207,6 +216,8 @@ def test_a_coco_box_that_cannot_be_is_named(pets: Path, bbox: list[Any], picture
         ('{"images": [{"id": 1}], "annotations": [], "categories": []}', "entry 0 of images has no usable 'file_name'"),
         ('{"images": [{"id": [], "file_name": ""}], "annotations": [], "categories": []}', "no usable 'id'"),
         ('{"images": [7], "annotations": [], "categories": []}', "entry 0 of images has no usable 'id'"),
+        ("[" * 100_000, "is no COCO file"),
+        (f'{{"images": [{"9" * 5000}]}}', "is no COCO file"),
         (
             '{"images": [], "categories": [], "annotations": [{"image_id": 3, "category_id": 1, "bbox": []}]}',
             "no picture has the id 3",
@@ -227,6 +238,9 @@ def test_a_file_that_is_not_coco(pets: Path, text: str, message: str) -> None:
         ("<annotation><object><name>cat</name></object></annotation>", "has no <bndbox>"),
         ("<annotation><object><bndbox/></object></annotation>", "has no <name>"),
         ("<annotation><object><name>cat</name><bndbox/></object></annotation>", "object cat: four numbers"),
+        ("<?xml version='1.0' encoding='gbk'?><annotation/>", "in an encoding that cannot be read"),
+        ("<?xml version='1.0' encoding='none'?><annotation/>", "in an encoding that cannot be read"),
+        (BILLION_LAUGHS, "a.xml:.* this is not XML"),
     ],
 )
 def test_a_file_that_is_not_voc(pets: Path, text: str, message: str) -> None:

@@ -83,7 +83,12 @@ def test_names_that_differ_in_a_sign_only_are_told_apart(names: tuple[str, ...])
 
 def test_what_several_classes_share_is_no_name() -> None:
     assert match_classes(card(("crane", "ant", "Crane")), pictures(("CRANE", "ant"))) == (None, 1)
-    assert match_classes(card(("crane", "ant", "bee")), pictures(("CRANE", "Crane", "ant", "bee"))) == (None, None, 1, 2)
+    assert match_classes(card(("crane", "ant", "bee")), pictures(("CRANE", "Crane", "ant", "bee"))) == (
+        None,
+        None,
+        1,
+        2,
+    )
 
 
 def test_letters_with_accents_are_the_same_in_every_unicode_form() -> None:

@@ -72,6 +72,23 @@ def test_train_may_be_a_class_beside_bus(tmp_path: Path) -> None:
     assert read_pictures(tmp_path, validation=0).classes == ("bus", "train")
 
 
+def test_train_and_val_are_parts_whatever_else_lies_there(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        save_classes(tmp_path / part, {"cat": 3, "dog": 3})
+    save_picture(tmp_path / "train" / "overview.jpg")
+    save_classes(tmp_path, {"preview": 2})
+    pictures = read_pictures(tmp_path)
+    assert pictures.classes == ("cat", "dog")
+    assert {part: len(found) for part, found in pictures.parts.items()} == {TRAIN: 6, VALIDATION: 6}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of files are Unicode there")
+def test_a_class_folder_whose_name_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    save_classes(tmp_path, {"cat": 1, "dog": 1})
+    (tmp_path / "dog").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    assert "The class folder b'caf\\xe9' has no UTF-8 name: rename it." in refusal(tmp_path)
+
+
 def test_folders_around_the_classes_are_entered(tmp_path: Path) -> None:
     save_classes(tmp_path / "pets-main" / "images", {"cat": 2, "dog": 2})
     pictures = read_pictures(tmp_path)

@@ -137,6 +137,9 @@ def test_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_lines(tmp_path / "b" / "metadata" / "test" / "class_labels.txt", ["x/a.jpg,0", "y/b.jpg,bird"])
     assert "class_labels.txt:2: the class must be a number" in refusal(tmp_path / "b")
 
+    write_lines(tmp_path / "b" / "metadata" / "test" / "class_labels.txt", ["x/a.jpg,0", "y/b.jpg,30000000"])
+    assert "class_labels.txt:2: the class must be a number from 0 to 99999" in refusal(tmp_path / "b")
+
     for part in ("train", "test"):
         write_part(tmp_path / "c", part, {"x/a.jpg": 0, "y/b.jpg": 1})
     assert "is named in" in refusal(tmp_path / "c")

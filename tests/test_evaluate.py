@@ -128,7 +128,24 @@ def test_the_validation_part_is_the_one_that_training_held_out(
     assert "part all: 20 pictures" in told(options(tmp_path))[0]
     drawn.card = replace(drawn.card, recipe={"data": {"validation": 0.3, "seed": 4}}, dataset="drawn")
     assert "part validation: 6 pictures" in told(options(tmp_path))[0]
-    assert "trained on some of these pictures" in told(options(tmp_path, part="all"))[1]
+
+
+def test_pictures_that_the_model_has_seen_before_are_named_as_such(
+    drawn: ObedientModel, tmp_path: Path, default_model_path: Path
+) -> None:
+    plain = drawn.card
+    drawn.card = replace(plain, recipe={"data": {"validation": 0.3}}, dataset="drawn")
+    assert "was trained on some of these pictures" in told(options(tmp_path, part="all"))[1]
+    assert "The epoch of obedient came from these pictures" in told(options(tmp_path))[1]
+    split = "40 pictures of the validation part of drawn"
+    drawn.card = replace(drawn.card, threshold_split=split)
+    assert "The epoch and box threshold of obedient came" in told(options(tmp_path))[1]
+    names = ("ant", "bee")
+    renamed = replace(drawn.card, dataset="as it was called", classes=names, class_ids=names, mapped=2)
+    drawn.card = renamed
+    assert "may have been trained on some of these pictures" in told(options(tmp_path, part="train"))[1]
+    drawn.card = replace(renamed, threshold_split="not calibrated")
+    assert "came from these pictures" not in told(options(tmp_path))[1]
 
 
 def test_without_boxes_the_table_has_no_places_and_a_sentence_says_why(

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from torch import Tensor
 from localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
 from localization.errors import UserError
 from tests.tiny_runs import Listener, tiny_pictures, tiny_recipe
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, CheckpointError
 from training.curves import EpochRow
 from training.failures import DivergedError, InterruptedRunError, OutOfMemoryError
 from training.fit import FitResult, fit
@@ -135,17 +136,27 @@ def test_a_signal_ends_after_the_step_and_the_state_is_kept(
         fit(pictures, tiny_recipe(), tmp_path, report=BreakAt(lambda: os.kill(os.getpid(), number)))
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not Checkpoint.load(tmp_path / "last.pt").metrics  # what epoch 1 measured is not of these weights
     assert_same(fit(pictures, tiny_recipe(), tmp_path, resume=True), left_alone)
 
 
 def test_a_finished_run_is_not_trained_again(left_alone: FitResult, pictures: PictureSet) -> None:
     folder, listener = left_alone.best.parent, Listener()
+    table = (folder / "metrics.csv").read_bytes()
+    (folder / "metrics.csv").unlink()  # as if killed between the last checkpoint and the table
     again = fit(pictures, tiny_recipe(), folder, resume=True, report=listener)
     assert again.rows == left_alone.rows
     assert again.best_row == left_alone.best_row
     assert not listener.steps
+    assert (folder / "metrics.csv").read_bytes() == table
     with pytest.raises(RunFolderError, match="holds a finished run"):
         fit(pictures, tiny_recipe(), folder)
+
+
+def test_weights_alone_are_no_run_to_resume(left_alone: FitResult, pictures: PictureSet, tmp_path: Path) -> None:
+    shutil.copyfile(left_alone.best, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match="holds weights only, as best.pt does"):
+        fit(pictures, tiny_recipe(), tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _unwrapped(folder: Path) -> Path:
 
 
 def _parts(folder: Path) -> dict[str, Path]:
-    """The folder of each part, if there are any: they hold class folders and no pictures of their own.
+    """The folder of each part, if there are any: they hold class folders.
 
     Raises:
         DatasetError: two folders for the same part.
@@ -82,12 +82,14 @@ def _parts(folder: Path) -> dict[str, Path]:
         part = PART_NAMES.get(path.name.lower())
         if part is None:
             others.append(path)
-        elif sub_folders(path) and not _has_pictures(path):
+        elif sub_folders(path):
             if part in found:
                 raise DatasetError(f"{found[part]} and {path} are both the {part} part: keep one of them.")
             found[part] = path
     # "train" may be a class beside "bus"; "train" and "val" are none, whatever else lies there.
-    return {} if len(found) == 1 and any(_has_pictures(path) for path in others) else found
+    if len(found) == 1 and any(_has_pictures(path) for path in (*found.values(), *others)):
+        return {}
+    return found
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:

@@ -64,9 +64,8 @@ def _labels(folder: Path, owners: dict[str, Path]) -> dict[str, int]:
     for where, (name, label) in separated(folder / "class_labels.txt", 2, "picture,class number"):
         number = whole_number(label)
         if number is None or number >= MOST_CLASSES:
-            raise DatasetError(
-                f"{where}: the class must be a number from 0 to {MOST_CLASSES - 1} and is {label!r}: correct or remove it."
-            )
+            span = f"a number from 0 to {MOST_CLASSES - 1}"
+            raise DatasetError(f"{where}: the class must be {span} and is {label!r}: correct or remove it.")
         classes[name] = number
     labels = {}
     for where, name in text_lines(folder / "image_ids.txt"):
