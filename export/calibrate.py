@@ -1,7 +1,8 @@
 """The pictures behind a model file: for the box threshold in its card, and to convert and gate other precisions.
 
-The threshold is the best fixed one for plain maps on the validation part, which the training never saw (the card says
-so where pictures of the training had to be taken too), found with the file itself by the path that streams. It is a setting of plain maps only: spread maps find their own by Otsu's rule.
+The threshold is the best fixed one for plain maps on the validation part, which the training never saw (where pictures
+of the training have to do, the card says so), found with the file itself by the path that streams. It is a setting of
+plain maps only: spread maps find their own by Otsu's rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -32,6 +32,7 @@ CHANGES = (
     "network.dropout=0.0",  # each process drops other features
     "input.size=32",
     "input.resize=36",
+    "input.crop=0",
     "augment.hide_and_seek.sizes=[0, 8]",
     "data.validation=0.0",
     "optimiser.learning_rate=0.003",

@@ -63,9 +63,7 @@ def test_what_cannot_be_calibrated_says_why(small_model_path: Path, tmp_path: Pa
         calibrated(model, Material(tmp_path / "empty", given=True))
 
 
-def test_a_threshold_found_on_training_pictures_says_so(
-    small_model_path: Path, folder: Path
-) -> None:
+def test_a_threshold_found_on_training_pictures_says_so(small_model_path: Path, folder: Path) -> None:
     card, why = calibrated(open_file(small_model_path), Material(folder, given=True, validation=0))
     used = f"{3 * PICTURES} pictures of all parts of animals, which may have been trained on"
     assert (why, card.threshold_split) == ("", used)

@@ -106,7 +106,7 @@ def test_overwriting_never_touches_what_can_be_built(library: ModelLibrary) -> N
 def test_overwriting_never_takes_the_inputs_place_in_the_library(library: ModelLibrary, tmp_path: Path) -> None:
     source, out = library.folder / "pets.onnx", tmp_path / "out" / "pets.onnx"
     source.write_bytes(b"the only fp32 file")
-    with pytest.raises(PlaceError, match="The input is the library's pets.* give --name"):
+    with pytest.raises(PlaceError, match=r"The input is the library's pets.* give --name"):
         plan("pets", out, library, overwrite=True, source=source)
     assert plan("pets-int8", out, library, overwrite=True, source=source).entry == library.folder / "pets-int8.onnx"
     # A link is replaced by another one; what it led to stays.

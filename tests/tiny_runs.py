@@ -15,6 +15,7 @@ TINY = (
     "network.name=mobilenet-v3-small",
     "input.size=32",
     "input.resize=36",
+    "input.crop=0",
     "network.pretrained=false",
     "augment.hide_and_seek.sizes=[0, 8]",
     "optimiser.learning_rate=0.001",
