@@ -41,7 +41,7 @@ def test_a_folder_becomes_a_run_and_the_next_command_is_named(
     said = " ".join(capsys.readouterr().out.split())
     assert "epoch 1/1: loss" in said
     assert "The best network is runs/tints-plain/best.pt (epoch 1 of 1, Top-1" in said
-    assert said.endswith("Next: seekcam export runs/tints-plain/best.pt tints-plain.onnx")
+    assert said.endswith("Next: seekcam export runs/tints-plain Then: seekcam serve --model tints-plain")
     assert Checkpoint.load(run / "best.pt").data_folder == str(data)
 
     assert train(data, *SETTINGS, "--recipe", "plain") == 2

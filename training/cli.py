@@ -62,12 +62,13 @@ def train(
 
     from localization.datasets.layouts import read_pictures
     from training.console import ConsoleReport
-    from training.fit import fit
 
     given = {"schedule.epochs": epochs, "schedule.batch": batch, "seed": seed, "hardware.device": device}
     flags = [f"{name}={value}" for name, value in given.items() if value is not None]
     chosen, folder = _recipe_and_folder(data, recipe, out, resume, size, [*(changes or ()), *flags])
     pictures = read_pictures(data, validation=chosen.data.validation, seed=chosen.data.seed)
+    from training.fit import fit  # some seconds, which a mistyped folder should not wait for
+
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     console = Console(quiet=not first)
     parts = ", ".join(f"{len(of_part)} for {part}" for part, of_part in pictures.parts.items())
@@ -87,7 +88,8 @@ def closing_lines(result: "FitResult", folder: Path) -> list[str]:
     measured = "" if row.validation_top1 is None else f", Top-1 {row.validation_top1:.1f} % on the validation part"
     return [
         f"The best network is {result.best} (epoch {row.epoch} of {len(result.rows)}{measured}).",
-        f"Next: seekcam export {shlex.quote(str(result.best))} {name_from(folder.resolve().name)}.onnx",
+        f"Next: seekcam export {shlex.quote(str(folder))}",
+        f"Then: seekcam serve --model {name_from(folder.resolve().name)}",
     ]
 
 
