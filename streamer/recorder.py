@@ -15,6 +15,7 @@ from typing import IO
 
 import av
 
+from localization.atomic import replace_file
 from localization.prediction import Prediction
 from streamer.live_file import LiveVideoFile, write_error
 
@@ -198,6 +199,4 @@ def _facts(recording: Recording) -> dict[str, object]:
 
 def write_facts(file: Path, facts: dict[str, object]) -> None:
     """Write a recording's facts whole or not at all."""
-    partial = file.with_suffix(".json.part")
-    partial.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
-    partial.replace(file)
+    replace_file(file, json.dumps(facts, ensure_ascii=False).encode())

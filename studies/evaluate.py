@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from localization.atomic import write_text
 from localization.card import ModelCard
 from localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
 from localization.datasets.layouts import read_pictures
@@ -24,7 +25,6 @@ from localization.score import ALL, OnProgress, score_model
 from localization.scores import GroupScore, Scores
 from localization.settings import Settings, resolve
 from studies.grid import SUFFIXES, write_grid
-from studies.results.records import write_text
 
 INTERRUPTED = 130  # what a shell says of a command that was ended by Ctrl-C
 

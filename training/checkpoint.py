@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from localization.atomic import replace_file
 from localization.errors import UserError
-from training.atomic import replace_file
 
 FORMAT = 1
 

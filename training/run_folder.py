@@ -18,8 +18,8 @@ from typing import Self
 
 from torch.utils.tensorboard import SummaryWriter
 
+from localization.atomic import replace_file
 from localization.errors import UserError
-from training.atomic import replace_file
 from training.checkpoint import Checkpoint
 from training.curves import EpochRow, curves_png, rows_csv
 from training.recipe import Recipe

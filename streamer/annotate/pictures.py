@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from localization import pictures
+from localization.atomic import replace_file
 from localization.errors import PictureError, UserError
 from localization.overlay import paint_rgb
 from localization.prediction import Prediction
@@ -122,10 +123,8 @@ def _lines_so_far(sidecar: Path) -> dict[str, str]:
 
 
 def _write_lines(sidecar: Path, lines: list[str]) -> None:
-    whole = sidecar.with_name(f".{sidecar.name}.whole")
     with told(sidecar):
-        whole.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        whole.replace(sidecar)
+        replace_file(sidecar, "".join(f"{line}\n" for line in lines).encode())
         _partial(sidecar).unlink(missing_ok=True)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import av
 
+from localization.atomic import replace_file
 from localization.overlay import FILE
 from localization.prediction import Prediction
 from streamer.annotate.analyst import Analyst
@@ -202,9 +203,7 @@ def _load(folder: Path, job: dict[str, Any]) -> Progress:
 
 
 def _save(folder: Path, progress: Progress) -> None:
-    partial = folder / "progress.json.part"
-    partial.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-    partial.replace(folder / "progress.json")
+    replace_file(folder / "progress.json", json.dumps(asdict(progress)).encode())
 
 
 def _concatenate(parts: list[Path], output: Path) -> None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from localization.atomic import write_text
 from localization.errors import UserError
 from localization.model import LocalizationModel
 from streamer.bench.end_to_end import EndToEndResult
@@ -135,10 +136,7 @@ def write_json(
         "end_to_end": [asdict(result) for result in end_to_end],
         **extra,
     }
-    try:
-        file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file} cannot be written: {error.strerror}.") from error
+    write_text(file, json.dumps(document, indent=1) + "\n")
 
 
 def plot_stages(file: Path, setup: Setup, results: Sequence[StageResult]) -> None:

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from localization.atomic import write_text
 from localization.errors import UserError
 from studies.results.machine import machine_in_words, today
 from studies.results.plots import write_plot
-from studies.results.records import write_text
 from studies.results.report import report
 from studies.results.rows import HIDE_AND_SEEK, PLAIN, ROWS, SCHEDULES, Run, chosen_rows, ordered_runs
 from studies.results.run import Say, Study, run_all, to_do

@@ -6,8 +6,6 @@ are gone, and the recipe's hash, so that a row is run again when its recipe has 
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from localization.atomic import write_text
 from localization.datasets.dataset import LabelledPicture
 from localization.errors import UserError
 
@@ -124,27 +123,6 @@ def fingerprint(pictures: Sequence[LabelledPicture], root: Path) -> str:
         name = picture.path.relative_to(root).as_posix() if picture.path.is_relative_to(root) else picture.path.name
         digest.update(repr((name, picture.label, picture.boxes)).encode())
     return digest.hexdigest()[:16]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        UserError: the folder cannot be written, or the disk is full.
-    """
-    part: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(part).chmod(0o644)
-        Path(part).replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
 
 
 def _truncated(iou: float) -> float:

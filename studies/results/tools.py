@@ -11,6 +11,7 @@ import torch
 
 from export.onnx import export_network
 from export.trained import describe_trained, rebuild
+from localization.atomic import write_text
 from localization.datasets.dataset import TEST, DatasetError, LabelledPicture
 from localization.datasets.layouts import read_pictures
 from localization.model import LocalizationModel
@@ -19,7 +20,7 @@ from localization.score import score_model
 from localization.scores import Scores
 from localization.settings import AnalysisSettings, MapKind
 from studies.results.machine import machine_in_words, today
-from studies.results.records import MapOutcome, fingerprint, write_text
+from studies.results.records import MapOutcome, fingerprint
 from studies.results.rows import Row
 from studies.results.run import Say, Scored, Trained
 from training.checkpoint import Checkpoint

@@ -1,7 +1,10 @@
 """Write a file in one step: whatever happens, there is the old one or the whole new one."""
 
 import os
+import threading
 from pathlib import Path
+
+from localization.errors import UserError
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:
@@ -10,7 +13,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file stays, and nothing is left over.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with part.open("wb") as file:
             file.write(content)
@@ -19,3 +22,16 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`replace_file` with UTF-8 text, for files that a person named; the folder is made when it is not there.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
