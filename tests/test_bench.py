@@ -210,4 +210,4 @@ def test_a_result_goes_into_json(clip: MovingPhotograph, tmp_path: Path, default
     write_json(tmp_path / "x.json", setup, server_cpu_percent=None)
     assert json.loads((tmp_path / "x.json").read_text("utf-8"))["setup"]["cores"] == 2
     with pytest.raises(UserError, match="cannot be written"):
-        write_json(tmp_path / "no" / "x.json", setup)
+        write_json(tmp_path / "x.json" / "inside.json", setup)
