@@ -29,6 +29,9 @@ from training.networks.network import Network
 OPSET = 20
 BATCH = torch.export.Dim("batch", min=1, max=64)  # the bound is only the tracer's; the file has none
 TOLERANCE = 2e-3  # of the largest value of each output; float32 convolutions in two runtimes differ by about 1e-5
+# A spread map is scaled to its own range, which is next to nothing in a network that is not trained: there the same
+# 1e-5 grew to 3e-3. A graph that spreads wrongly is off by tenths.
+SPREAD_TOLERANCE = 2e-2
 VERIFY_BATCH = 3  # more than one frame, so that a graph that mixes up its batch is found
 VERSIONS_OF = ("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime")
 
@@ -53,6 +56,12 @@ class Agreement:
     def worst(self) -> float:
         """The largest of them."""
         return max(self.logits, self.maps, self.spread, self.identity)
+
+    @property
+    def holds(self) -> bool:
+        """Whether each is within what is allowed; a NaN is not."""
+        plain = all(value <= TOLERANCE for value in (self.logits, self.maps, self.identity))
+        return plain and self.spread <= SPREAD_TOLERANCE
 
     def __str__(self) -> str:
         parts = {"logits": self.logits, "maps": self.maps, "spread maps": self.spread, "CAM identity": self.identity}
@@ -159,7 +168,7 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
     """Compare the file at `path` with PyTorch on made-up frames, for every map method.
 
     Raises:
-        ExportError: they differ by more than `TOLERANCE`, or the CAM identity fails; the message has the numbers.
+        ExportError: they differ by more than is allowed, or the CAM identity fails; the message has the numbers.
     """
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     frames = _example_frames(card.input_size)
@@ -183,10 +192,11 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
         spread=_difference(found["spread"], wanted.spread.numpy()),
         identity=float(np.abs(mean_plus_bias - own)[plain].max()) / max(scale, 1e-6),
     )
-    if not agreement.worst <= TOLERANCE:  # a NaN is refused too
+    if not agreement.holds:
         raise ExportError(
             f"The exported file of {card.name} does not agree with the network (largest relative differences: "
-            f"{agreement}; at most {TOLERANCE:g} is allowed), so nothing was written."
+            f"{agreement}; at most {TOLERANCE:g}, and {SPREAD_TOLERANCE:g} for the spread maps, is allowed), so "
+            "nothing was written."
         )
     return agreement
 

@@ -4,7 +4,7 @@ resize (`fit_picture`) -> graph (`LocalizationModel.run`) -> class choice, maps,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import cast
 
@@ -112,12 +112,20 @@ def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReques
         for m in maps
         for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold)
     )
+    # Their thresholds are not chosen by the features, which takes long: nobody asked for boxes of these.
+    plainly = replace(analysis, box="none") if analysis.box == "two_stage" else analysis
+    others = tuple(
+        _class_map(card, raw, index, plainly, position, c, float(scores[c]))
+        for position, c in enumerate(chosen)
+        if c not in shown and c not in chosen[:position]
+    )
     return Prediction(
         model=card.name,
         method=analysis.method,
         top=tuple(RankedClass(int(c), card.classes[c], float(scores[c])) for c in ranking),
         maps=maps,
         boxes=boxes,
+        others=others,
         ms={"infer": infer_ms, "boxes": (perf_counter() - started) * 1e3},
     )
 

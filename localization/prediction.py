@@ -51,6 +51,7 @@ class Prediction:
 
     `top` is the frame's own ranking. `maps` holds the classes that are shown: those the person chose, or the held
     top class; it is empty when that class stays below `min_score`, and then nothing is asserted ("not sure").
+    `others` holds the maps of further ranked classes, as far as the graph has made them anyway; they have no boxes.
     `compare` is what a second model, or another method, says of the same frame; it has no `compare` of its own.
     """
 
@@ -59,6 +60,7 @@ class Prediction:
     top: tuple[RankedClass, ...]
     maps: tuple[ClassMap, ...] = ()
     boxes: tuple[Box, ...] = ()
+    others: tuple[ClassMap, ...] = ()
     ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # stage -> milliseconds
     compare: "Prediction | None" = None
 

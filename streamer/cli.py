@@ -36,12 +36,13 @@ def bench(
     ] = False,
     fps: Annotated[float, typer.Option(min=1, max=120, help="Frames a second to send (end to end).")] = 30,
     sessions: Annotated[int, typer.Option(min=1, max=64, help="Cameras at the same time (end to end).")] = 1,
+    mode: Annotated[str, typer.Option(help="What comes back: video, or overlay's maps (end to end).")] = "video",
     slow_ms: Annotated[float, typer.Option(min=0, help="Slow the model down by so much a frame (end to end).")] = 0,
 ) -> None:
     """Measure frames per second and milliseconds per stage."""
     from rich.console import Console
 
-    from streamer.bench.command import BenchOptions, bench_end_to_end, bench_stages, parse_batches
+    from streamer.bench.command import BenchOptions, bench_end_to_end, bench_stages, parse_batches, parse_mode
 
     options = BenchOptions(
         model=model,
@@ -56,6 +57,7 @@ def bench(
         fps=fps,
         sessions=sessions,
         slow_ms=slow_ms,
+        mode=parse_mode(mode),
     )
     (bench_end_to_end if end_to_end else bench_stages)(options, Console())
 

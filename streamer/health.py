@@ -1,16 +1,17 @@
 """What the server says of itself: alive, ready, how busy, how configured, and which streams run."""
 
 import time
+from base64 import b64encode
 from importlib.metadata import version
 
 from aiohttp import web
 
+from localization.colormaps import rgb_table
 from localization.settings import BOX_MAKERS, COLORMAPS, MAP_KINDS
 from streamer.hub import HUB
 from streamer.ice import ice_servers
+from streamer.returns import MODES
 from streamer.telemetry import CONTENT_TYPE
-
-MODES = ("video",)  # ways a session can be answered
 
 routes = web.RouteTableDef()
 
@@ -48,7 +49,7 @@ async def show_config(request: web.Request) -> web.Response:
             "recordings": True,
             "modes": MODES,
             "box_makers": BOX_MAKERS,
-            "colormaps": COLORMAPS,
+            "colormaps": {name: b64encode(rgb_table(name).tobytes()).decode() for name in COLORMAPS},
             "map_kinds": MAP_KINDS,
             "limits": {"body_bytes": hub.config.max_body, "picture_pixels": hub.config.max_pixels},
         }

@@ -195,8 +195,19 @@ class Hub:
         await _all_of([v.close(detail) for v in list(self.viewers.values()) if v.stream is stream])
         self.telemetry.streams.set(len(self.streams))
 
-    def add_viewer(self, stream: Stream, peer: RTCPeerConnection, paint: PaintSettings) -> Viewer:
-        """A subscriber of `stream` on this peer connection."""
+    def add_viewer(
+        self,
+        stream: Stream,
+        peer: RTCPeerConnection,
+        paint: PaintSettings,
+        mode: object = "video",
+        own_camera: bool = False,
+    ) -> Viewer:
+        """A subscriber of `stream` on this peer connection.
+
+        Raises:
+            SettingsError: a return mode that there is not, or that needs `own_camera`.
+        """
         viewer = Viewer(
             secrets.token_urlsafe(18),  # the session's URL is its key: nobody may guess it
             stream,
@@ -206,6 +217,8 @@ class Hub:
             self.telemetry,
             self.change,
             self._viewer_ended,
+            mode,
+            own_camera,
         )
         self.viewers[viewer.id] = viewer
         self.telemetry.viewers.set(len(self.viewers))

@@ -4,6 +4,7 @@ from typing import Any
 
 from localization.card import METHODS
 from localization.settings import BOX_MAKERS, COLORMAPS, MAP_KINDS, MAX_TOP_K
+from streamer.returns import MODES
 
 Schema = dict[str, Any]
 
@@ -119,9 +120,13 @@ SCHEMAS: dict[str, Schema] = {
             "ice_servers": listed(ref("IceServer")),
             "max_sessions": WHOLE,
             "recordings": FLAG,
-            "modes": listed(choice("video"), minItems=1),
+            "modes": listed(choice(*MODES), minItems=1),
             "box_makers": listed(TEXT),
-            "colormaps": listed(TEXT),
+            "colormaps": {
+                "type": "object",
+                "description": "By name: 256 RGB colours of 3 bytes each, in base64.",
+                "additionalProperties": TEXT,
+            },
             "map_kinds": listed(TEXT),
             "limits": exactly({"body_bytes": WHOLE, "picture_pixels": WHOLE}),
         }
@@ -164,7 +169,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "sdp": TEXT,
             "type": choice("offer"),
-            "mode": choice("video"),
+            "mode": choice(*MODES),
             "stream": {**TEXT, "description": "The stream to watch; without it the offer brings a camera."},
             "settings": ref("Settings"),
         },

@@ -11,14 +11,27 @@ import inspect
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import aioice.ice
-from aiortc import RTCPeerConnection, RTCRtpReceiver
+import av
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
+from aiortc.codecs.base import Encoder
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.vpx import Vp8Encoder, number_of_threads
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtp import RtpPacket
+from aiortc.rtcrtpreceiver import TimestampMapper
+from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
+from av.frame import Frame
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+
+from streamer.bitrate import SteadyBitrate
+from streamer.cpus import usable_cpus
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +40,32 @@ _stock_host_addresses = aioice.ice.get_host_addresses
 # SHA-256 of the upstream sources these adaptations were written for (aiortc 1.16).
 JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5de5b1ed59"
 HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
+HANDLE_RTCP_SOURCE = "ec9f46214c3495b24a29f83538540c9e3ec788db183e3dad2078877549b4788c"
+TIMESTAMP_MAPPER_SOURCE = "3b51df64452ee962c778590051f6f8fc6a72130357e69b49f228cc274ee8fc76"
+SENDER_SOURCES = {
+    Vp8Encoder: "6cf4262a7b1d212ac55f260c33e706d904e3252d29438f89b013c7fa7e613569",
+    H264Encoder: "bfff7b511a13ec84f2b303d754b0863ef54a23cdf66c872aacc96d301a61b1df",
+    RTCRtpSender._next_encoded_frame: "89dd9fa4fb33741cc60857f1cebae31c9a88b72da9a42f91abc6090f40cb8253",
+    RTCRtpSender._handle_rtcp_packet: "a4ee4c7355f8de7a67ae75215d25d2d34931931a33b8ad2ce89ba2d9a24fc704",
+}
 
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
 MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets no new ones until it has none waiting
 CAMERA_START_KBPS = 1500
 CAMERA_MIN_KBPS = 500
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
+VIDEO_TIME_BASE = Fraction(1, 90_000)  # of RTP video
 
 
 @functools.cache  # reading and hashing takes milliseconds, on the event loop
 def source_hash(thing: Any) -> str:
     """SHA-256 of the source text of a class or function, in hexadecimal."""
     return hashlib.sha256(inspect.getsource(thing).encode()).hexdigest()
+
+
+@functools.cache
+def _warn_once(sentence: str) -> None:
+    logger.warning(sentence)
 
 
 class EarlyJitterBuffer(JitterBuffer):
@@ -181,6 +208,156 @@ def release_early(receiver: RTCRtpReceiver) -> bool:
 
     inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=decoder_queue.qsize)
     return True
+
+
+def rtp_timestamp(receiver: RTCRtpReceiver, frame: av.VideoFrame) -> int | None:
+    """The RTP timestamp that the sender gave this frame: 32 bits, in ticks of 1/90000 s.
+
+    Ask before the frame goes to an encoder, which changes its time. None when it cannot be known.
+    """
+    if (
+        source_hash(TimestampMapper) != TIMESTAMP_MAPPER_SOURCE
+        or source_hash(RTCRtpReceiver._handle_rtp_packet) != HANDLE_RTP_SOURCE
+    ):
+        _warn_once("This aiortc counts a frame's time in another way than 1.16: frames are not told apart.")
+        return None
+    inner: Any = receiver
+    # It moves by 2^32 only, so it holds for frames of any age.
+    origin: int | None = inner._RTCRtpReceiver__timestamp_mapper._origin
+    if origin is None or frame.pts is None or frame.time_base != VIDEO_TIME_BASE:
+        return None
+    return (frame.pts + origin) & 0xFFFFFFFF
+
+
+def on_sender_report(receiver: RTCRtpReceiver, callback: Callable[[int, int], None]) -> bool:
+    """Have `callback(ntp, rtp)` called for each sender report about this receiver's track; it must not raise.
+
+    `ntp` is the sender's wall clock (64 bits, RFC 3550) at the instant that its RTP timestamp `rtp` (32 bits) names.
+    Returns False, and never calls, when upstream is not what this was written for.
+    """
+    if source_hash(RTCRtpReceiver._handle_rtcp_packet) != HANDLE_RTCP_SOURCE:
+        _warn_once("This aiortc handles sender reports in another way than 1.16: frames have no capture time.")
+        return False
+    inner: Any = receiver
+    handle = inner._handle_rtcp_packet
+
+    async def handle_and_tell(packet: AnyRtcpPacket) -> None:
+        await handle(packet)
+        # The retransmissions are a stream of their own, with another clock.
+        if isinstance(packet, RtcpSrPacket) and packet.ssrc not in inner._RTCRtpReceiver__rtx_ssrc:
+            callback(packet.sender_info.ntp_timestamp, packet.sender_info.rtp_timestamp)
+
+    inner._handle_rtcp_packet = handle_and_tell
+    return True
+
+
+class SteadyEncoder(Encoder):
+    """Stands before an encoder of aiortc's among a class's bases, and opens its codec for it.
+
+    The bit rate is `SteadyBitrate`'s, so that a codec lasts; timestamps pass through unrounded; threads are as many as
+    the container's quota carries.
+    """
+
+    codec: VideoCodecContext | None
+    codec_name: str  # FFmpeg's
+    codec_options: Mapping[str, str]
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._bitrate = SteadyBitrate(clock)
+        self._rate = 0  # of the newest frame
+        self._opened = 0, 0, 0  # for which size and rate; libx264 rounds its own `bit_rate`
+
+    def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        """The payloads of a frame's packets, and its time in ticks of 1/90000 s."""
+        assert isinstance(frame, av.VideoFrame)
+        self._rate = self._bitrate.rate(frame.width, frame.height)
+        wanted = frame.width, frame.height, self._rate
+        begins = wanted != self._opened
+        if begins:
+            self.codec, self._opened = self._open(frame.width, frame.height), wanted
+        frame.pict_type = PictureType.NONE  # what a decoder found to be a keyframe would become one again
+        payloads, timestamp = super().encode(frame, force_keyframe)  # type: ignore[safe-super]  # the other base's
+        if not begins and not force_keyframe:
+            self._bitrate.sent(sum(map(len, payloads)))
+        return payloads, timestamp
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits a second; what is set is what the receiver says it can take."""
+        return self._rate
+
+    @target_bitrate.setter
+    def target_bitrate(self, allowed: int) -> None:
+        self._bitrate.allow(allowed)
+
+    def _open(self, width: int, height: int) -> VideoCodecContext:
+        codec = av.CodecContext.create(self.codec_name, "w")
+        assert isinstance(codec, VideoCodecContext)
+        codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+        codec.framerate, codec.time_base = Fraction(30), VIDEO_TIME_BASE
+        codec.bit_rate = self._rate
+        codec.gop_size = 3000  # a viewer that needs a keyframe asks for it
+        codec.thread_count = number_of_threads(width * height, usable_cpus())
+        # A constant bit rate over one second: a sudden scene does not overrun the path.
+        rate = str(self._rate)
+        codec.options = {"minrate": rate, "maxrate": rate, "bufsize": rate, **self.codec_options}
+        return codec
+
+
+class SteadyVp8Encoder(SteadyEncoder, Vp8Encoder):
+    """VP8 at a steady rate. Without upstream's denoiser: what comes from an encoder has lost its noise there."""
+
+    codec_name = "libvpx"
+    codec_options = MappingProxyType(
+        {
+            "deadline": "realtime",
+            "cpu-used": "-6",
+            "lag-in-frames": "0",
+            "qmin": "2",
+            "qmax": "56",
+            "overshoot-pct": "15",
+            "undershoot-pct": "100",
+            "static-thresh": "1",
+        }
+    )
+
+
+class SteadyH264Encoder(SteadyEncoder, H264Encoder):
+    """H.264 at a steady rate, by a far faster preset than upstream's; libx264 takes the level that the size needs."""
+
+    codec_name = "libx264"
+    codec_options = MappingProxyType(
+        {"preset": "superfast", "tune": "zerolatency", "profile": "baseline", "sc_threshold": "0"}
+    )
+
+
+def encode_steadily(transceiver: RTCRtpTransceiver) -> bool:
+    """Give a video sender an encoder with bounds of its own; call it once the codec is negotiated, before any frame.
+
+    Returns False, and leaves the sender alone, when upstream is not what this was written for.
+    """
+    codecs = getattr(transceiver, "_codecs", None)
+    encoders = {"video/vp8": SteadyVp8Encoder, "video/h264": SteadyH264Encoder}
+    encoder = encoders.get(codecs[0].mimeType.lower()) if codecs else None
+    if encoder is None or any(source_hash(thing) != known for thing, known in SENDER_SOURCES.items()):
+        _warn_once("This aiortc sends video in another way than 1.16: what goes back has upstream's low quality.")
+        return False
+    inner: Any = transceiver.sender
+    inner._RTCRtpSender__encoder = encoder()
+    return True
+
+
+def prefer_codec(transceiver: RTCRtpTransceiver, codec: str) -> None:
+    """Answer with this codec ("vp8", "h264") in front if it was offered; it is the one that is sent with.
+
+    Upstream heeds `setCodecPreferences` only when it makes an offer, or before the offer that it answers has come.
+    """
+    inner: Any = transceiver
+    if not hasattr(inner, "_codecs"):
+        _warn_once("This aiortc keeps the negotiated codecs elsewhere than 1.16: the setting codec has no effect.")
+        return
+    inner._codecs = sorted(inner._codecs, key=lambda known: known.mimeType.lower() != f"video/{codec}")
 
 
 def gather_on(addresses: Sequence[str]) -> None:

@@ -5,21 +5,30 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
+import av
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtcrtpsender import RTCRtpSender
 
 from localization.errors import UserError
 from localization.settings import AnalysisSettings, Settings
 from streamer import rtc
+from streamer.capture_clock import CaptureClock
 from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
-from streamer.stream import Stream
-from streamer.viewer import Viewer
+from streamer.stream import SentAs, Stream
+from streamer.viewer import Viewer, checked_mode
 
 logger = logging.getLogger(__name__)
 
@@ -57,19 +66,18 @@ async def open_session(request: web.Request) -> web.Response:
     body = await _read_body(request)
     hub.check_room()
     offer = _description(body.get("sdp"), body.get("type"))
-    if body.get("mode", "video") != "video":
-        raise OfferError(f'mode must be "video", not {body.get("mode")!r}.')
     changes = body.get("settings") or {}
     if not isinstance(changes, dict):
         raise OfferError('"settings" must be an object of setting names and values.')
     settings = Settings().changed(changes)
     watched = body.get("stream")
+    mode = checked_mode(body.get("mode", "video"), own_camera=watched is None)
     peer = new_peer(hub)  # before anything is waited for, so that nobody else takes the place
     stream: Stream | None = None
     viewer: Viewer | None = None
     try:
         stream = await _session_stream(hub, watched, settings)
-        viewer = hub.add_viewer(stream, peer, settings.paint)
+        viewer = hub.add_viewer(stream, peer, settings.paint, mode, own_camera=watched is None)
         if watched is None:
             feed(hub, peer, stream)
         answer = await negotiate(hub, peer, offer, viewer)
@@ -181,14 +189,15 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
 
     @peer.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        if track.kind == "video":
-            for transceiver in peer.getTransceivers():
-                if transceiver.receiver.track is track:
-                    rtc.release_early(transceiver.receiver)
+        identify: Callable[[av.VideoFrame], SentAs | None] = _nobody
+        for transceiver in peer.getTransceivers() if track.kind == "video" else ():
+            if transceiver.receiver.track is track:
+                rtc.release_early(transceiver.receiver)
+                identify = _identifier(transceiver.receiver)
         first = track.kind == "video" and stream.state == "opening"
         if first:
             stream.state = "connecting"
-        task = asyncio.create_task(pump(hub, track, stream) if first else _drain(track))
+        task = asyncio.create_task(pump(hub, track, stream, identify) if first else _drain(track))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -200,12 +209,34 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
             await hub.close_stream(stream, "The camera of this stream has left.")
 
 
-async def pump(hub: Hub, track: MediaStreamTrack, stream: Stream) -> None:
+def _identifier(receiver: RTCRtpReceiver) -> Callable[[av.VideoFrame], SentAs | None]:
+    """Tells of a frame of this receiver which one of the sender's it is."""
+    clock = CaptureClock()
+    rtc.on_sender_report(receiver, clock.report)
+
+    def identify(frame: av.VideoFrame) -> SentAs | None:
+        rtp = rtc.rtp_timestamp(receiver, frame)
+        return None if rtp is None else SentAs(rtp, clock.captured_ms(rtp))
+
+    return identify
+
+
+def _nobody(_: av.VideoFrame) -> SentAs | None:
+    return None
+
+
+async def pump(
+    hub: Hub,
+    track: MediaStreamTrack,
+    stream: Stream,
+    identify: Callable[[av.VideoFrame], SentAs | None] = _nobody,
+) -> None:
     """Take every frame at once, so that nothing queues in front of the stream's one-slot mailbox."""
     try:
         while True:
             frame = await track.recv()
-            stream.push(frame, time.monotonic())  # type: ignore[arg-type]  # a video track brings video frames
+            assert isinstance(frame, av.VideoFrame)
+            stream.push(frame, time.monotonic(), identify(frame))
     except MediaStreamError:
         # The track's end and the connection's come together, and the latter cancels this task: not half-way through.
         await asyncio.shield(hub.close_stream(stream, "The camera of this stream has left."))
@@ -234,7 +265,9 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
             raise OfferError("The offer has no video: add a video transceiver before making it.")
         if viewer is not None:
             peer.addTrack(viewer.track)
-        _prefer_codec(hub.config.codec, video)
+        if hub.config.codec != "auto":
+            for transceiver in video:
+                rtc.prefer_codec(transceiver, hub.config.codec)
         async with asyncio.timeout(GATHER_TIMEOUT_S):
             answer = await peer.createAnswer()
             await peer.setLocalDescription(answer)
@@ -259,6 +292,8 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise OfferError("No network candidates within 10 s: check --ice-server and --ice-address.") from error
     if "a=candidate:" not in peer.localDescription.sdp:
         raise NoCandidatesError("The server has no network address or port left to offer: check --ice-ports.")
+    for transceiver in video:
+        rtc.encode_steadily(transceiver)
     sdp = rtc.asking_for_quality(peer.localDescription.sdp)
     return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
 
@@ -271,14 +306,3 @@ def _check_bundle(sdp: str) -> None:
     for bundle in re.findall(r"^a=group:BUNDLE(.*)", sdp, re.MULTILINE):
         if not names.issuperset(bundle.split()):
             raise OfferError("The offer bundles a section that it does not have.")
-
-
-def _prefer_codec(codec: str, transceivers: list[Any]) -> None:
-    if codec == "auto":
-        return
-    known = RTCRtpSender.getCapabilities("video")
-    assert known is not None
-    wanted = f"video/{codec}"
-    ordered = sorted(known.codecs, key=lambda c: c.mimeType.lower() != wanted)
-    for transceiver in transceivers:
-        transceiver.setCodecPreferences(ordered)

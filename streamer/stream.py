@@ -22,6 +22,14 @@ from streamer.telemetry import Telemetry
 from streamer.window import Window
 
 
+@dataclass(frozen=True)
+class SentAs:
+    """How the sender of a frame knows it."""
+
+    rtp: int  # RTP timestamp, 0..2**32 - 1, of a 90 kHz clock
+    captured: float | None  # Unix milliseconds of the sender's own clock; None until it has reported that clock
+
+
 @dataclass(frozen=True, eq=False)
 class Arrival:
     """A decoded frame as it came in."""
@@ -30,6 +38,7 @@ class Arrival:
     pts: float  # seconds since the stream's first frame
     number: int  # from 0, dropped frames counted
     received: float  # time.monotonic()
+    sent_as: SentAs | None = None  # None for a frame that did not come by RTP
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +132,7 @@ class Stream:
         )
         self.settings, self.sides = settings, sides
 
-    def push(self, frame: av.VideoFrame, received: float) -> None:
+    def push(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
         if self.closed:
             return  # the last frame of a track can come after its end
@@ -132,7 +141,7 @@ class Stream:
             self._origin = seconds
         self.state = "playing"
         self.width, self.height = frame.width, frame.height
-        arrival = Arrival(frame, seconds - self._origin, self.counters.received, received)
+        arrival = Arrival(frame, seconds - self._origin, self.counters.received, received, sent_as)
         self.counters.received += 1
         self._telemetry.received()
         if not self._subscribers:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 STAGES = ("queue", "prepare", "infer", "boxes", "paint", "total")
+OVERLAY_PARTS = ("age", "uplink", "downlink")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
+MAX_REPORTED = 240  # values that a page's report of one second may hold
 LAG_INTERVAL = 0.25  # seconds between two looks at the event loop's lag
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.033, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
@@ -53,6 +55,21 @@ class Telemetry:
             buckets=_RATIOS,
             registry=registry,
         )
+        self._overlay = Histogram(
+            "seekcam_overlay_seconds",
+            "A map painted by a page: age from capture to paint, and the ways up and down, as the pages report them.",
+            ["part"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._overlay_frames = Counter(
+            "seekcam_overlay_results_total",
+            "Results that reached a page in overlay mode, by whether it had the very frame.",
+            ["frame"],
+            registry=registry,
+        )
+        for part in OVERLAY_PARTS:
+            self._overlay.labels(part)
         for stage in STAGES:  # so that every stage shows from the start, with zero frames
             self._stage.labels(stage)
 
@@ -70,6 +87,21 @@ class Telemetry:
         """Time a stage that happens apart from the others, such as `paint`."""
         if stage in STAGES:
             self._stage.labels(stage).observe(ms / 1000)
+
+    def overlay(self, report: Mapping[str, object]) -> None:
+        """Note what a page says of its last second in overlay mode; whatever is not as agreed is passed over.
+
+        `age`, `uplink` and `downlink` are lists of milliseconds, `matched` and `unmatched` numbers of results.
+        """
+        for part in OVERLAY_PARTS:
+            values = report.get(part)
+            for ms in values[:MAX_REPORTED] if isinstance(values, list) else ():
+                if isinstance(ms, int | float) and 0 <= ms < 60_000:
+                    self._overlay.labels(part).observe(ms / 1000)
+        for frame in ("matched", "unmatched"):
+            count = report.get(frame)
+            if isinstance(count, int) and 0 <= count <= MAX_REPORTED:
+                self._overlay_frames.labels(frame).inc(count)
 
     def dropped(self, reason: str, n: int = 1) -> None:
         """Count frames left out; `reason` is one of a few fixed words."""

@@ -7,67 +7,29 @@ no retransmits: one result a frame). A message is one SCTP chunk, and a result i
 import asyncio
 import json
 import logging
+import reprlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-import av
-from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection
-from aiortc.mediastreams import MediaStreamError
+from aiortc import RTCDataChannel, RTCPeerConnection
 
 from localization.errors import SettingsError, UserError
-from localization.prediction import Prediction
 from localization.settings import PaintSettings, Settings
 from streamer import rtc
-from streamer.brief_results import brief
-from streamer.painter import Painter
-from streamer.stream import Result, Stream
+from streamer.returns import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
+from streamer.stream import Stream
 from streamer.telemetry import Telemetry
 from streamer.window import Window
 
 logger = logging.getLogger(__name__)
 
 PROTOCOL = 1
-MAX_MESSAGE = 1160  # bytes: one SCTP chunk; aiortc queues behind a lost second one
 SILENCE_LIMIT_S = 15.0  # a client that says nothing for this long has gone
 STATS_INTERVAL_S = 1.0
 ERROR_INTERVAL_S = 5.0  # between two messages about frames that could not be localized or painted
 MAX_DETAIL = 800  # bytes of an error's sentence, as JSON spells it
-
-
-class AnnotatedTrack(MediaStreamTrack):
-    """The video that goes back: always the newest painted frame, with its source's own timestamp."""
-
-    kind = "video"
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        super().__init__()
-        self._newest: av.VideoFrame | None = None
-        self._ready = asyncio.Event()
-        self._telemetry = telemetry
-
-    def show(self, frame: av.VideoFrame) -> None:
-        """Send this one next; one that the encoder has not taken yet is dropped for it."""
-        if self._newest is not None:
-            self._telemetry.dropped("encoder busy")
-        self._newest = frame
-        self._ready.set()
-
-    async def recv(self) -> av.VideoFrame:
-        """The newest frame, when there is one that was not sent yet."""
-        while self._newest is None:
-            if self.readyState != "live":
-                raise MediaStreamError
-            self._ready.clear()
-            await self._ready.wait()
-        frame, self._newest = self._newest, None
-        return frame
-
-    def stop(self) -> None:
-        """End the track, and let a `recv` that waits know."""
-        super().stop()
-        self._ready.set()
 
 
 class Viewer:
@@ -77,6 +39,10 @@ class Viewer:
         change: asks the hub to apply settings and to send everybody the new state, this viewer with its reply id;
             raises `UserError` when they are impossible.
         ended: called once, when the peer has gone or was sent away.
+        mode: "video" or "overlay", which needs `own_camera`: that this peer feeds the stream.
+
+    Raises:
+        SettingsError: another mode, or overlay without a camera of one's own.
     """
 
     def __init__(
@@ -89,16 +55,18 @@ class Viewer:
         telemetry: Telemetry,
         change: Callable[["Viewer", Mapping[str, object], object], Awaitable[None]],
         ended: Callable[["Viewer"], Awaitable[None]],
+        mode: object = "video",
+        own_camera: bool = False,
     ) -> None:
         self.id = viewer_id
         self.stream = stream
         self.peer = peer
         self.paint = paint
         self.track = AnnotatedTrack(telemetry)
+        self._executor = executor
         self._telemetry = telemetry
         self._change = change
         self._ended = ended
-        self._painter = Painter(executor, lambda: self.paint, self._painted, self._failed, telemetry)
         self._control: RTCDataChannel | None = None
         self._results: RTCDataChannel | None = None
         self._heard = time.monotonic()
@@ -106,7 +74,10 @@ class Viewer:
         self._complained = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        stream.subscribe(self._painter.offer, self._failed)
+        self._own_camera = own_camera
+        self.mode = checked_mode(mode, own_camera)
+        self._return = self._new_return()
+        stream.subscribe(self._return.offer, self._failed)
         peer.on("datachannel", self._on_channel)
         peer.on("connectionstatechange", self._on_connection_state)
 
@@ -118,8 +89,8 @@ class Viewer:
         if detail:
             self._send(self._control, {"type": "bye", "detail": detail})
             await asyncio.sleep(0.05)  # let the goodbye out before the association ends
-        self.stream.unsubscribe(self._painter.offer, self._failed)
-        await self._painter.close()
+        self.stream.unsubscribe(self._return.offer, self._failed)
+        await self._return.close()
         self.track.stop()
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
@@ -135,6 +106,7 @@ class Viewer:
                 "stream": self.stream.id,
                 "source": self.stream.kind,
                 "state": self.stream.state,
+                "mode": self.mode,
                 "settings": self._settings(),
                 "recording": recording,
                 "viewers": viewers,
@@ -175,10 +147,15 @@ class Viewer:
             self.send_error(SettingsError(f'Messages are JSON objects with "v": {PROTOCOL}.'))
         elif request.get("type") == "ping":
             self._send(self._control, {"type": "pong", "t": _echo(request.get("t")), "server": time.time() * 1e3})
+        elif request.get("type") == "painted":
+            self._telemetry.overlay(request)
+        elif request.get("type") == "mode":
+            self._start(self._set_mode(request.get("mode"), _echo(request.get("id"))))
         elif request.get("type") == "set":
             self._start(self._set(request.get("settings"), _echo(request.get("id"))))
         else:
-            self.send_error(SettingsError('A message\'s type is "set" or "ping".'), _echo(request.get("id")))
+            refusal = SettingsError('A message\'s type is "set", "mode", "painted" or "ping".')
+            self.send_error(refusal, _echo(request.get("id")))
 
     async def _set(self, changes: object, reply: object) -> None:
         try:
@@ -187,6 +164,33 @@ class Viewer:
             await self._change(self, changes, reply)
         except UserError as error:
             self.send_error(error, reply)
+
+    async def _set_mode(self, mode: object, reply: object) -> None:
+        try:
+            self.mode = checked_mode(mode, self._own_camera)
+        except UserError as error:
+            self.send_error(error, reply)
+            return
+        if self._closed:
+            return
+        self.stream.unsubscribe(self._return.offer, self._failed)
+        before, self._return = self._return, self._new_return()
+        self.stream.subscribe(self._return.offer, self._failed)
+        await self._set({}, reply)  # nothing changes but the mode, and the page learns it
+        await before.close()
+
+    def _new_return(self) -> Return:
+        if self.mode == "overlay":
+            return OverlayReturn(self._send_result, self._window, self._telemetry)
+        return VideoReturn(
+            self.track,
+            self._executor,
+            lambda: self.paint,
+            self._send_result,
+            self._window,
+            self._failed,
+            self._telemetry,
+        )
 
     async def _watch(self) -> None:
         """Send statistics each second, and close when the client has gone silent."""
@@ -225,14 +229,12 @@ class Viewer:
             self._complained = time.monotonic()
             self.send_error(error)
 
-    def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:
-        self._window.add(prediction.stages)
-        self._telemetry.stage("paint", prediction.ms["paint"])
-        self._telemetry.stage("total", prediction.ms["total"])
-        self.track.show(painted)
+    def _send_result(self, message: str | bytes) -> bool:
         channel = self._results
-        if channel is not None and channel.readyState == "open" and channel.bufferedAmount == 0:
-            channel.send(result_message(prediction, result.arrival.pts, result.arrival.number))
+        if channel is None or channel.readyState != "open" or channel.bufferedAmount > 0:
+            return False
+        channel.send(message)
+        return True
 
     def _send(self, channel: RTCDataChannel | None, body: dict[str, Any]) -> None:
         if channel is not None and channel.readyState == "open":
@@ -244,9 +246,18 @@ class Viewer:
         task.add_done_callback(self._tasks.discard)
 
 
-def result_message(prediction: Prediction, pts: float, frame: int) -> str:
-    """Contract 3's JSON in at most `MAX_MESSAGE` bytes, of one side or of two."""
-    return brief(prediction.to_json(pts, frame), MAX_MESSAGE)
+def checked_mode(mode: object, own_camera: bool) -> Mode:
+    """A return mode that a viewer can have.
+
+    Raises:
+        SettingsError: there is no such mode, or overlay was asked for by somebody whose camera it is not.
+    """
+    known = next((name for name in MODES if name == mode), None)
+    if known is None:
+        raise SettingsError(f'mode must be "video" or "overlay", not {reprlib.repr(mode)}.')
+    if known == "overlay" and not own_camera:
+        raise SettingsError("Overlay mode paints over one's own camera: whoever watches a stream uses mode video.")
+    return known
 
 
 def _echo(value: object) -> float | str | None:

@@ -70,10 +70,17 @@ class Session:
         self.control = control
         self.messages: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
+        self.overlays: list[bytes] = []
         self.frames: list[av.VideoFrame] = []
         self.id = self.stream = ""
         control.on("message", lambda text: self.messages.append(json.loads(text)))
-        results.on("message", lambda text: self.results.append(json.loads(text)))
+        results.on("message", self._take)
+
+    def _take(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self.overlays.append(message)
+        else:
+            self.results.append(json.loads(message))
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """The control messages of one type, oldest first."""
@@ -100,6 +107,7 @@ async def session(
     camera: Camera | None = None,
     stream: str | None = None,
     settings: dict[str, object] | None = None,
+    mode: str = "video",
 ) -> AsyncIterator[Session]:
     """A session on a test server: with `camera` its own stream, with `stream` a watcher's."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -119,7 +127,7 @@ async def session(
         tasks.append(asyncio.create_task(_collect(track, opened.frames)))
 
     await peer.setLocalDescription(await peer.createOffer())
-    body = {"sdp": peer.localDescription.sdp, "type": "offer", "mode": "video", "stream": stream, "settings": settings}
+    body = {"sdp": peer.localDescription.sdp, "type": "offer", "mode": mode, "stream": stream, "settings": settings}
     try:
         async with client.post("/api/sessions", json={k: v for k, v in body.items() if v is not None}) as response:
             answer = await response.json()

@@ -148,7 +148,7 @@ async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None
         ('{"sdp": "nonsense", "type": "offer"}', 400, "bad-offer"),
         ('{"sdp": "v=0\\r\\n", "type": "offer"}', 400, "bad-offer"),
         ('{"sdp": "v=0", "type": "answer"}', 400, "bad-offer"),
-        ('{"sdp": "v=0", "type": "offer", "mode": "hologram"}', 400, "bad-offer"),
+        ('{"sdp": "v=0", "type": "offer", "mode": "hologram"}', 400, "bad-setting"),
         ('{"sdp": "v=0", "type": "offer", "stream": "none"}', 404, "unknown-stream"),
         ('{"sdp": "v=0", "type": "offer", "settings": {"opacity": 7}}', 400, "bad-setting"),
         ('{"sdp": "v=0", "type": "offer", "settings": {"model": "/etc/passwd"}}', 404, "unknown-model"),

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import viewer as viewer_module
+from streamer.returns import MAX_MESSAGE, AnnotatedTrack
 from streamer.telemetry import Telemetry
-from streamer.viewer import AnnotatedTrack
 
 
 async def test_the_track_sends_the_newest_picture_and_counts_the_others() -> None:
@@ -50,5 +50,5 @@ def test_an_errors_sentence_is_cut_by_bytes_between_characters(sentence: str) ->
     cut = viewer_module._cut(sentence)
     assert sentence.startswith(cut)
     whole = {"v": 1, "type": "error", "error": "unknown-stream", "detail": cut, "reply": "\U0001f408" * 64}
-    assert len(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()) <= viewer_module.MAX_MESSAGE
+    assert len(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()) <= MAX_MESSAGE
     assert len(cut) >= min(len(sentence), 100)

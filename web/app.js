@@ -6,6 +6,8 @@ import { Api } from "./api.js";
 import { explain } from "./failures.js";
 import { LivePage } from "./live_page.js";
 import { Models } from "./models.js";
+import { ChoiceStore } from "./overlay/choices.js";
+import { decodeTables } from "./overlay/colours.js";
 import { PicturePage, refusal } from "./picture_page.js";
 import { SettingsStore } from "./settings.js";
 import { ClassSearch } from "./view/class_search.js";
@@ -14,6 +16,7 @@ import { Controls } from "./view/controls.js";
 import { byId, make } from "./view/dom.js";
 import { download, stamp } from "./view/download.js";
 import { fieldError, toast } from "./view/messages.js";
+import { installPictureControls } from "./view/picture_controls.js";
 import { Recordings } from "./view/recordings.js";
 import { SeenPanel } from "./view/seen_panel.js";
 import { installShortcuts } from "./view/shortcuts.js";
@@ -31,6 +34,7 @@ const OPACITY_STEP = 0.1;
 
 const api = new Api(askToken);
 const settings = new SettingsStore();
+const choices = new ChoiceStore();
 const stage = new Stage(retry, dismiss);
 const strip = new Strip();
 const recordings = new Recordings(api);
@@ -45,9 +49,14 @@ const seen = new SeenPanel(chooseOnly, (index) => {
 const search = new ClassSearch(chooseClasses);
 const sources = new Sources(api, () => live.running && live.switchTo(sources.target));
 const picture = new PicturePage({ api, settings, stage, strip, seen, makeRoom, changed: allowButtons });
+/** @type {Record<string, Uint8Array>} colour maps */
+let tables = {};
 const live = new LivePage({
   api,
   settings,
+  choices,
+  models,
+  tables: () => tables,
   stage,
   strip,
   seen,
@@ -76,6 +85,7 @@ async function boot() {
   try {
     const answer = await api.config();
     await models.load(answer.default_model);
+    tables = decodeTables(answer.colormaps);
     config = answer;
   } catch (error) {
     const failure = explain(error);
@@ -218,7 +228,8 @@ async function toggleRecording() {
   if (state === null || recordButton.disabled) return;
   recordButton.disabled = true;
   try {
-    if (state.recording === null) await api.startRecording(state.stream);
+    if (live.views.recording || (state.recording === null && recordsHere())) await live.views.record();
+    else if (state.recording === null) await api.startRecording(state.stream);
     else {
       const recording = await api.stopRecording(state.stream);
       if (recording.frames > 0) {
@@ -233,10 +244,15 @@ async function toggleRecording() {
   await recordings.refresh();
 }
 
+/** @returns {boolean} whether the record button means this browser */
+function recordsHere() {
+  return live.views.recordable && choices.values.recorder === "browser";
+}
+
 function allowButtons() {
   startButton.disabled = welcomeButton.disabled = config === null;
   snapshotButton.disabled = !picture.open && !(live.live && stage.view);
-  recordButton.disabled = !live.live || live.state === null || !config?.recordings;
+  recordButton.disabled = !live.live || live.state === null || !(config?.recordings || recordsHere());
   recordButton.title = config?.recordings === false ? "This server runs without recordings" : "Record (R)";
 }
 
@@ -260,6 +276,8 @@ byId("fullscreen", HTMLButtonElement).onclick = fullscreen;
 byId("theme", HTMLButtonElement).onclick = () => showTheme(nextTheme());
 showTheme();
 installUploads(openPicture);
+installPictureControls(choices, "");
+choices.listen(allowButtons);
 installShortcuts([
   { keys: [" "], label: "Space", does: "Start or stop", act: startOrStop },
   { keys: ["s"], label: "S", does: "Save a snapshot", act: () => !snapshotButton.disabled && void snapshot() },

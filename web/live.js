@@ -8,6 +8,7 @@
 /** @import { Api } from "./api.js" */
 /** @import { CameraChoice } from "./camera.js" */
 /** @import { Failure } from "./failures.js" */
+/** @import { Mode } from "./protocol.js" */
 /** @import { SessionEvents } from "./session.js" */
 /** @import { SettingsStore } from "./settings.js" */
 
@@ -34,6 +35,7 @@ export class Live {
   #events;
   /** @type {RTCIceServer[]} */
   iceServers = [];
+  /** How the answer of the next session is to come back. @type {Mode} */
   mode = "video";
   /** @type {Session | null} */
   session = null;
@@ -156,7 +158,7 @@ export class Live {
         api: this.#api,
         camera,
         ...(target.kind === "watch" ? { stream: target.stream } : {}),
-        mode: this.mode,
+        mode: target.kind === "camera" ? this.mode : "video", // only who has the picture can paint over it
         iceServers: this.iceServers,
         settings: this.#settings.wishes(target.kind === "watch"),
         events: this.#events,

@@ -2,7 +2,9 @@
 
 /** @import { Api } from "./api.js" */
 /** @import { Phase, Target } from "./live.js" */
-/** @import { Refusal, Result, State } from "./protocol.js" */
+/** @import { Models } from "./models.js" */
+/** @import { ChoiceStore } from "./overlay/choices.js" */
+/** @import { Refusal, Result, State, Stats } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
 /** @import { SeenPanel } from "./view/seen_panel.js" */
 /** @import { Stage } from "./view/stage.js" */
@@ -10,11 +12,11 @@
 /** @import { Strip } from "./view/strip.js" */
 
 import { Live } from "./live.js";
+import { LiveViews } from "./live_views.js";
 import { byId, setIcon } from "./view/dom.js";
 import { fieldError, toast } from "./view/messages.js";
 import { asserts } from "./view/seen_panel.js";
 import { status } from "./view/status.js";
-import { VideoView } from "./view/video_view.js";
 
 const UNSURE_AFTER_MS = 400; // one doubtful frame is not worth a word
 const SECOND_MS = 1000;
@@ -33,6 +35,9 @@ const STATUS = {
  * @typedef {object} Parts of the page that the live picture needs
  * @property {Api} api
  * @property {SettingsStore} settings
+ * @property {ChoiceStore} choices
+ * @property {Models} models
+ * @property {() => Record<string, Uint8Array>} tables colour maps
  * @property {Stage} stage
  * @property {Strip} strip
  * @property {SeenPanel} seen
@@ -46,6 +51,7 @@ export class LivePage {
   #run;
   /** The newest `state` message, null while there is no session. @type {State | null} */
   state = null;
+  #views;
   #unsureSince = 0;
   #startButton = byId("start", HTMLButtonElement);
   #recordButton = byId("record", HTMLButtonElement);
@@ -55,20 +61,27 @@ export class LivePage {
     this.#parts = parts;
     this.#run = new Live(parts.api, parts.settings, {
       phase: (phase) => this.#enter(phase),
-      preview: (media) => this.#preview(media),
+      preview: (media) => this.#views.preview(media),
       failure: (failure, seconds) => parts.stage.showFailure(failure, seconds),
-      media: (media) => void this.#returned(media),
+      media: (media) => (this.#views.media = media),
       state: (state) => this.#takeState(state),
-      stats: (stats) => parts.strip.stats(stats, this.#run.session?.roundTrip ?? null),
+      stats: (stats) => this.#takeStats(stats),
       result: (result) => this.#takeResult(result),
+      overlay: (message) => {
+        const { session } = this.#run;
+        if (session && this.live) this.#takeResult(this.#views.overlay.take(message, session));
+      },
       refused: (refusal) => this.#takeRefusal(refusal),
       quiet: (seconds) =>
         seconds > 0 ? status(`No word from the server for ${seconds} s`, "bad") : status(...STATUS.live),
     });
-    setInterval(() => {
-      const { view } = parts.stage;
-      if (this.live && view instanceof VideoView) parts.strip.shown({ fps: view.fps, size: view.size() });
-    }, SECOND_MS);
+    this.#views = new LiveViews(this.#run, { ...parts, recordingChanged: () => this.#drawState() });
+    setInterval(() => this.live && this.#views.measure(parts.strip), SECOND_MS);
+  }
+
+  /** @returns {LiveViews} what is shown of the run */
+  get views() {
+    return this.#views;
   }
 
   /** @param {RTCIceServer[]} servers */
@@ -117,6 +130,7 @@ export class LivePage {
     if (phase !== "live") {
       if (this.state?.recording) this.#parts.recorded();
       this.state = null;
+      this.#views.reset();
       stage.unsure(false);
       strip.clear();
       this.#drawState();
@@ -126,32 +140,9 @@ export class LivePage {
       seen.show(null);
     }
     if (phase === "waiting") {
-      if (this.#run.camera) this.#preview(new MediaStream([this.#run.camera]));
+      if (this.#run.camera) this.#views.preview(new MediaStream([this.#run.camera]));
       else stage.view?.element.classList.add("waiting"); // the last frame stays, but not as if it were live
     }
-    changed();
-  }
-
-  /** @param {MediaStream} media */
-  #preview(media) {
-    if (this.live) return;
-    const view = new VideoView(media, () => this.#parts.stage.fit());
-    view.element.classList.add("waiting");
-    view.element.classList.toggle("flipped", this.#parts.settings.values.mirror);
-    this.#parts.stage.show(view);
-  }
-
-  /** @param {MediaStream} media the annotated picture */
-  async #returned(media) {
-    const { stage, changed } = this.#parts;
-    const { session } = this.#run;
-    const view = new VideoView(media, () => stage.fit());
-    await view.started();
-    if (session === null || this.#run.session !== session) {
-      view.close();
-      return;
-    }
-    stage.show(view);
     changed();
   }
 
@@ -161,6 +152,7 @@ export class LivePage {
     const first = this.state?.stream !== state.stream;
     const recordingEnded = this.state?.recording && !state.recording;
     this.state = state;
+    this.#views.follow(state.mode);
     settings.settle(state.settings, state.reply);
     if (this.live) stage.busy("");
     if (first) streamKnown(this.#run.target?.kind === "camera" ? state.stream : null);
@@ -169,9 +161,20 @@ export class LivePage {
     changed();
   }
 
+  /** @param {Stats} stats */
+  #takeStats(stats) {
+    const { overlay } = this.#views;
+    const ages = overlay.view?.ages;
+    this.#parts.strip.stats(
+      { ...stats, ms: { ...stats.ms, ...overlay.ways } },
+      this.#run.session?.roundTrip ?? null,
+      ages ? { p50: ages.percentile("age", 0.5), p95: ages.percentile("age", 0.95) } : null,
+    );
+  }
+
   #drawState() {
     const { state } = this;
-    const recording = state?.recording != null;
+    const recording = state?.recording != null || this.#views.recording;
     this.#recordButton.setAttribute("aria-pressed", String(recording));
     this.#recordButton.setAttribute("aria-label", recording ? "Stop recording" : "Record");
     this.#parts.stage.recording(recording);

@@ -23,12 +23,15 @@
  * @property {boolean} labels
  * @property {boolean} mirror
  *
+ * @typedef {"video" | "overlay"} Mode how a session's answer comes back
+ *
  * @typedef {object} Config
  * @property {string} version
  * @property {string} default_model
  * @property {RTCIceServer[]} ice_servers
  * @property {boolean} recordings
- * @property {string[]} modes
+ * @property {Mode[]} modes
+ * @property {Record<string, string>} colormaps 256 RGB colours each, in base64
  * @property {{ body_bytes: number, picture_pixels: number }} limits
  *
  * @typedef {object} ModelSummary
@@ -98,6 +101,7 @@
  * @typedef {object} State the server's truth about a stream, and this viewer's paint
  * @property {"state"} type
  * @property {string} stream
+ * @property {Mode} mode
  * @property {Settings} settings
  * @property {string | null} recording
  * @property {number} viewers

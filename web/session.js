@@ -2,16 +2,19 @@
  * One peer connection to the server: the offer and its answer, the two data channels, the heartbeat.
  *
  * A camera session sends a track and gets the annotated one back; a watching session names a stream and only gets.
- * What to do with the returned track and the per-frame results is the caller's business, so another return mode needs
- * nothing from here but its name in the offer.
+ * In mode "video" the annotated track comes back, and results as JSON; in mode "overlay" only messages of bytes. What to
+ * do with either is the caller's business, and the mode may change at any time.
  */
 
 /** @import { Api } from "./api.js" */
 /** @import { Failure } from "./failures.js" */
-/** @import { Refusal, Result, ServerMessage, Settings, State, Stats } from "./protocol.js" */
+/** @import { Message } from "./overlay/message.js" */
+/** @import { Mode, Refusal, Result, ServerMessage, Settings, State, Stats } from "./protocol.js" */
 
 import { Unreachable } from "./api.js";
 import { CameraError, CODEC_REFUSED, lost } from "./failures.js";
+import { ServerClock, now } from "./overlay/clock.js";
+import { parse } from "./overlay/message.js";
 
 const VERSION = 1;
 const PING_EVERY_MS = 1000;
@@ -27,6 +30,7 @@ const ROUND_TRIPS_KEPT = 5;
  * @property {(state: State) => void} state
  * @property {(stats: Stats) => void} stats
  * @property {(result: Result) => void} result
+ * @property {(message: Message) => void} overlay
  * @property {(refusal: Refusal) => void} refused
  * @property {(seconds: number) => void} quiet whole seconds without a word from the server; 0 when it speaks again
  *
@@ -34,7 +38,7 @@ const ROUND_TRIPS_KEPT = 5;
  * @property {Api} api
  * @property {MediaStreamTrack | null} camera
  * @property {string} [stream] the stream to watch, where there is no camera
- * @property {string} mode how the answer comes back: "video"
+ * @property {Mode} mode how the answer comes back
  * @property {RTCIceServer[]} iceServers
  * @property {Partial<Settings>} settings
  * @property {SessionEvents} events
@@ -53,12 +57,15 @@ export class Session {
   #id = null;
   #stream = "";
   #messages = 0;
+  /** How the answer comes back; whoever handles `state` keeps it true. @type {Mode} */
+  mode;
   /** @type {number | undefined} */
   #heartbeat;
   #heard = performance.now();
   #quiet = 0;
   /** @type {number[]} milliseconds, newest last */
   #roundTrips = [];
+  #clock = new ServerClock();
   #farewell = "";
   #over = false;
   /** @type {(failure: Failure | null) => void} */
@@ -69,11 +76,17 @@ export class Session {
   /** @param {SessionPlan} plan */
   constructor(plan) {
     this.#plan = plan;
+    this.mode = plan.mode;
     this.ended = new Promise((resolve) => (this.#end = resolve));
     this.#peer = new RTCPeerConnection({ iceServers: plan.iceServers });
     this.#control = this.#peer.createDataChannel("seekcam", { ordered: true });
     const results = this.#peer.createDataChannel("seekcam-results", { ordered: false, maxRetransmits: 0 });
-    results.onmessage = ({ data }) => this.#isAlive() && plan.events.result(JSON.parse(data));
+    results.binaryType = "arraybuffer";
+    results.onmessage = ({ data }) => {
+      if (!this.#isAlive()) return;
+      if (typeof data === "string") plan.events.result(JSON.parse(data));
+      else plan.events.overlay(parse(data));
+    };
     this.#control.onmessage = ({ data }) => this.#isAlive() && this.#take(JSON.parse(data));
     this.#control.onclose = () => this.#finish(lost(this.#farewell || "The server closed the connection."));
     this.#peer.onconnectionstatechange = () => {
@@ -124,6 +137,28 @@ export class Session {
     return sorted[Math.floor(sorted.length / 2)] ?? null;
   }
 
+  /** @returns {number | null} milliseconds that the server's clock is ahead of ours; null until it is known */
+  get serverAhead() {
+    return this.#clock.ahead;
+  }
+
+  /** @param {Mode} mode how the answer comes back from now on; a `state` message says when */
+  setMode(mode) {
+    if (this.#control.readyState !== "open") return;
+    this.#messages += 1;
+    this.#say({ type: "mode", mode, id: this.#messages });
+  }
+
+  /** @param {Record<string, unknown>} report what was painted in the last second, for the server's metrics */
+  report(report) {
+    if (this.#control.readyState === "open") this.#say({ type: "painted", ...report });
+  }
+
+  /** @returns {RTCRtpSender | null} of the camera's track */
+  get sender() {
+    return this.#sender;
+  }
+
   /**
    * @param {Partial<Settings>} settings
    * @returns {number | null} the message's id, which the server's reply will name
@@ -158,6 +193,7 @@ export class Session {
     else if (message.type === "bye") this.#farewell = message.detail;
     else if (message.type === "pong") {
       this.#roundTrips = [...this.#roundTrips, performance.now() - message.t].slice(-ROUND_TRIPS_KEPT);
+      this.#clock.note(performance.timeOrigin + message.t, message.server, now());
     }
   }
 

@@ -16,6 +16,7 @@ from streamer.bench import report
 from streamer.bench.end_to_end import EndToEndResult, measure_end_to_end
 from streamer.bench.server_process import running_server
 from streamer.bench.stages import measure_stages
+from streamer.returns import MODES, Mode
 
 MAX_BATCH = 16  # the exported graphs' largest
 
@@ -36,6 +37,7 @@ class BenchOptions:
     fps: float
     sessions: int
     slow_ms: float
+    mode: Mode = "video"
 
 
 def parse_batches(text: str) -> tuple[int, ...]:
@@ -48,6 +50,18 @@ def parse_batches(text: str) -> tuple[int, ...]:
     if not all(part.isdecimal() and 1 <= int(part) <= MAX_BATCH for part in parts):
         raise UserError(f"--batch takes sizes from 1 to {MAX_BATCH} with commas between them, such as 1,2,4.")
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def parse_mode(text: str) -> Mode:
+    """A way back out of its name.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    mode = next((mode for mode in MODES if mode == text), None)
+    if mode is None:
+        raise UserError(f"--mode takes {' or '.join(MODES)}, not {text!r}.")
+    return mode
 
 
 def bench_stages(options: BenchOptions, console: Console) -> None:
@@ -83,14 +97,21 @@ def bench_end_to_end(options: BenchOptions, console: Console) -> None:
 
     async def measure() -> tuple[Sequence[EndToEndResult], float | None]:
         async with running_server(settings) as server:
-            return await measure_end_to_end(server, clip, options.fps, options.seconds, options.sessions)
+            return await measure_end_to_end(server, clip, options.fps, options.seconds, options.sessions, options.mode)
 
     with console.status(f"Sending {options.fps:g} frames a second for {options.seconds:g} s"):
         results, cpu = asyncio.run(measure())
-    report.print_end_to_end(console, setup, options.fps, results, cpu)
+    report.print_end_to_end(console, setup, options.fps, results, cpu, options.mode)
     report.print_machine(console, setup)
     if options.json:
-        report.write_json(options.json, setup, end_to_end=results, fps_in=options.fps, server_cpu_percent=cpu)
+        report.write_json(
+            options.json,
+            setup,
+            end_to_end=results,
+            mode=options.mode,
+            fps_in=options.fps,
+            server_cpu_percent=cpu,
+        )
     if options.plot:
         report.plot_end_to_end(options.plot, setup, results)
 

@@ -1,8 +1,9 @@
 """The whole way: real peer connections send numbered frames to a server of their own, and time each one's return.
 
-Latency is from the moment a frame is handed to this process's encoder to the moment the annotated frame is decoded
-again, so it holds both encodings, both decodings, the transport and the server. The clients run in one process and
-share the machine with the server.
+In mode "video", latency is from the moment a frame is handed to this process's encoder to the moment the annotated
+frame is decoded again, so it holds both encodings, both decodings, the transport and the server. In mode "overlay" it
+ends when the frame's message is here, which names the frame by the time of its capture. The clients run in one process
+and share the machine with the server.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ from streamer import rtc
 from streamer.bench.clip import NUMBERS, MovingPhotograph, frame_number
 from streamer.bench.server_process import BenchError, ServerProcess
 from streamer.bench.stages import Spread, spread
+from streamer.overlay_message import read_stamps
+from streamer.returns import Mode
 
 CLOCK = 90_000  # of RTP video
 FIRST_FRAME_LIMIT_S = 20.0
@@ -52,7 +55,7 @@ class EndToEndResult:
 
     sent: int
     returned: int
-    unreadable: int  # came back with the number hidden
+    unreadable: int  # came back with the number hidden, or named no frame that was sent
     repeated: int  # came back twice
     fps_sent: float
     fps_back: float
@@ -98,7 +101,9 @@ class NumberedCamera(MediaStreamTrack):
 class BenchSession:
     """One peer connection to the server, from the offer to the result."""
 
-    def __init__(self, clip: MovingPhotograph, fps: float) -> None:
+    def __init__(self, clip: MovingPhotograph, fps: float, mode: Mode = "video") -> None:
+        self._mode = mode
+        self._fps = fps
         self._camera = NumberedCamera(clip, fps)
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._back: list[tuple[int, float]] = []  # frame number, time.monotonic()
@@ -123,7 +128,7 @@ class BenchSession:
         peer.addTransceiver(self._camera, direction="sendrecv")
         peer.on("track", self._on_track)
         await peer.setLocalDescription(await peer.createOffer())
-        offer = {"sdp": peer.localDescription.sdp, "type": "offer", "mode": "video"}
+        offer = {"sdp": peer.localDescription.sdp, "type": "offer", "mode": self._mode}
         async with client.post(f"{url}/api/sessions", json=offer) as response:
             answer = await response.json()
             if response.status != 201:
@@ -149,7 +154,7 @@ class BenchSession:
         first_times = dict(reversed(self._back))  # the first time that each number came back
         sent = self._camera.sent_at
         if len(first_times) < 2:
-            raise BenchError(self.error or "No annotated frames came back: look at `seekcam doctor`.")
+            raise BenchError(self.error or "Nothing came back: look at `seekcam doctor`.")
         start, end = min(first_times.values()), max(first_times.values())
         frames = tuple(
             Returned(round(at - start, 4), round((at - sent[number]) * 1e3, 2))
@@ -207,8 +212,23 @@ class BenchSession:
             self.error = f"The server said: {message['detail']}"
             self.first_back.set()
 
-    def _on_result(self, text: str) -> None:
+    def _on_result(self, message: str | bytes) -> None:
         self._results += 1
+        if isinstance(message, bytes):
+            self._note_captured(read_stamps(message).captured, time.monotonic())
+
+    def _note_captured(self, captured: float | None, now: float) -> None:
+        """A map came back whose frame was captured then, in Unix milliseconds, by this machine's own clock."""
+        if captured is None:
+            return  # our first sender report is still on its way
+        at = captured / 1e3 - (time.time() - time.monotonic())
+        sent_at = self._camera.sent_at
+        nearest = min(reversed(sent_at), key=lambda number: abs(sent_at[number] - at))
+        if abs(sent_at[nearest] - at) > 0.5 / self._fps:
+            self._unreadable += 1
+            return
+        self._back.append((nearest, now))
+        self.first_back.set()
 
     async def _ping(self, control: RTCDataChannel) -> None:
         while True:
@@ -218,7 +238,12 @@ class BenchSession:
 
 
 async def measure_end_to_end(
-    server: ServerProcess, clip: MovingPhotograph, fps: float, seconds: float, sessions: int
+    server: ServerProcess,
+    clip: MovingPhotograph,
+    fps: float,
+    seconds: float,
+    sessions: int,
+    mode: Mode = "video",
 ) -> tuple[list[EndToEndResult], float | None]:
     """Send `fps` frames a second for `seconds` on each of `sessions`; also the server's processor use in % of one core.
 
@@ -226,7 +251,7 @@ async def measure_end_to_end(
         BenchError: a session was refused, or no frame came back.
     """
     rtc.gather_on(["127.0.0.1"])
-    clients = [BenchSession(clip, fps) for _ in range(sessions)]
+    clients = [BenchSession(clip, fps, mode) for _ in range(sessions)]
     try:
         async with aiohttp.ClientSession() as http:
             for client in clients:
@@ -236,7 +261,7 @@ async def measure_end_to_end(
                     for client in clients:
                         await client.first_back.wait()
             except TimeoutError:
-                raise BenchError(f"No annotated frame came back within {FIRST_FRAME_LIMIT_S:g} s.") from None
+                raise BenchError(f"Nothing came back within {FIRST_FRAME_LIMIT_S:g} s.") from None
             began, used = time.monotonic(), server.cpu_seconds()
             await asyncio.sleep(seconds)
             ended, used_then = time.monotonic(), server.cpu_seconds()

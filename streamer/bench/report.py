@@ -19,6 +19,7 @@ from localization.errors import UserError
 from localization.model import LocalizationModel
 from streamer.bench.end_to_end import EndToEndResult
 from streamer.bench.stages import STAGES, StageResult
+from streamer.returns import Mode
 
 COLOURS = ("#3b6fb6", "#e8973a", "#7a9a4b", "#a8517a")
 
@@ -88,7 +89,7 @@ def print_stages(console: Console, setup: Setup, results: Sequence[StageResult])
 
 
 def print_end_to_end(
-    console: Console, setup: Setup, fps: float, results: Sequence[EndToEndResult], cpu: float | None
+    console: Console, setup: Setup, fps: float, results: Sequence[EndToEndResult], cpu: float | None, mode: Mode
 ) -> None:
     """One column per session, and what the numbers hold."""
     rows: dict[str, Callable[[EndToEndResult], str]] = {
@@ -100,7 +101,7 @@ def print_end_to_end(
         f"median, first {results[0].window_s:g} s": lambda r: f"{r.latency_first_ms:.1f} ms",
         f"median, last {results[0].window_s:g} s": lambda r: f"{r.latency_last_ms:.1f} ms",
     }
-    console.print(f"{_title(setup)}, {fps:g} fps in")
+    console.print(f"{_title(setup)}, {fps:g} fps in, mode {mode}")
     table = Table()
     table.add_column("")
     for number in range(1, len(results) + 1):
@@ -111,6 +112,12 @@ def print_end_to_end(
     result = results[0]
     console.print(f"server stages (medians, ms): {json.dumps(result.server.get('ms', {}))}")
     console.print("server CPU: " + ("not measured (no /proc here)" if cpu is None else f"{cpu:g} % of one core"))
+    if mode == "overlay":
+        console.print(
+            "Latency is encode, send, localize and the message back, which a page would paint next; the client shares "
+            f"this machine's {setup.cores} cores with the server."
+        )
+        return
     release = "on the last packet, as browsers do" if result.early_release else "one frame late, as stock aiortc does"
     console.print(
         f"Latency is encode, send, localize, paint, encode, send and decode; the client releases frames {release}, and "

@@ -17,13 +17,8 @@ from streamer.server import create_app
 
 PATIENCE = 150  # tries, ten a second
 START_LIMIT = 60.0  # seconds to load the model
+VIDEO_MODE = """localStorage.setItem("seekcam.picture", JSON.stringify({mode: "video"}));"""
 CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
-PIXELS = """element => {
-  const canvas = new OffscreenCanvas(64, 48);
-  const context = canvas.getContext("2d");
-  context.drawImage(element, 0, 0, 64, 48);
-  return [...context.getImageData(0, 0, 64, 48).data];
-}"""
 
 
 @dataclass
@@ -129,8 +124,9 @@ def picture(page: Page) -> Locator:
 
 def pixels(page: Page) -> NDArray[np.float32]:
     """What the person sees, as RGB [48, 64, 3]."""
-    rgba = picture(page).evaluate(PIXELS)
-    return np.array(rgba, np.float32).reshape(48, 64, 4)[..., :3]
+    shown = cv2.imdecode(np.frombuffer(picture(page).screenshot(), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert shown is not None
+    return cv2.resize(shown, (64, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def colourfulness(rgb: NDArray[np.float32]) -> float:

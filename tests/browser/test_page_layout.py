@@ -91,7 +91,7 @@ def test_phone(visitor: Visitor, server: Server) -> None:
     assert not page.evaluate(wide)
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     expect(page.get_by_role("heading", name="Recordings")).to_be_in_viewport()
-    expect(page.locator("#frame video")).to_be_in_viewport(ratio=0.9)  # the picture stays in sight
+    expect(page.locator("#frame > *")).to_be_in_viewport(ratio=0.9)  # the picture stays in sight
     stop = page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_in_viewport(ratio=1)
     small = page.evaluate(

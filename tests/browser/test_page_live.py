@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, colourfulness, eventually, pixels, start
+from tests.browser.pages import CATS, VIDEO_MODE, Server, Visitor, colourfulness, eventually, pixels, start
 
 pytestmark = pytest.mark.browser
 
@@ -181,7 +181,7 @@ def test_a_class_that_is_held_though_another_leads_is_not_called_top(visitor: Vi
           });
         },
       });"""
-    page = visitor.go_live(server.url, script=script)
+    page = visitor.go_live(server.url, script=VIDEO_MODE + script)
     expect(page.locator("#subline")).to_have_text(re.compile(r"Held steady, \d+%"))
     expect(page.locator("#subline")).to_have_attribute("title", re.compile("Another class leads"))
 

@@ -10,7 +10,7 @@ import cv2
 import pytest
 from playwright.sync_api import JSHandle, Page, expect
 
-from tests.browser.pages import CATS, Server, Visitor, eventually, pixels
+from tests.browser.pages import CATS, Server, Visitor, eventually, picture, pixels
 
 pytestmark = pytest.mark.browser
 
@@ -110,7 +110,7 @@ def test_a_broken_picture_leaves_what_was_shown(
     refused = page.locator(".toast").filter(has_text="“text.jpg” is not a picture we can read")
     expect(refused).to_be_visible()
     expect(page.locator("#status-text")).to_have_text("Live")
-    expect(page.locator("#frame video")).to_be_visible()
+    expect(picture(page)).to_be_visible()
 
     page.locator("#file").set_input_files(cat_picture)
     expect_cat(page)

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.pages import PIXELS, Server, Visitor, colourfulness
+from tests.browser.pages import Server, Visitor, colourfulness
 
 pytestmark = pytest.mark.browser
+
+PIXELS = """element => {
+  const canvas = new OffscreenCanvas(64, 48);
+  const context = canvas.getContext("2d");
+  context.drawImage(element, 0, 0, 64, 48);
+  return [...context.getImageData(0, 0, 64, 48).data];
+}"""
 
 # Both sides offer at once and send their candidates after the answer, as RFC 9725 recommends.
 SPEAK = """async ({url, publish}) => {

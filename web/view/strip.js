@@ -4,7 +4,12 @@
 
 import { byId, calm, make } from "./dom.js";
 
-const STAGES = ["queue", "prepare", "infer", "boxes", "paint"];
+const STAGES = ["up", "queue", "prepare", "infer", "boxes", "paint", "down"];
+const ESTIMATED =
+  "Estimated: the server’s median time from receiving a frame to painting it, plus one round trip to the server and " +
+  "back, measured by a ping each second. Capture and encoding in this browser, and decoding, come on top and are not " +
+  "measured.";
+const MEASURED = "Measured: from the capture of a frame to the painting of its map in this page, median.";
 const FRAMES = 120;
 const LABEL_GAP = 6; // pixels between the scale's label and the oldest frame
 const REDRAW_MS = 120;
@@ -15,6 +20,9 @@ export class Strip {
   #latency = byId("figure-latency", HTMLElement);
   #dropped = byId("figure-dropped", HTMLElement);
   #size = byId("figure-size", HTMLElement);
+  #latencyCell = byId("latency", HTMLDivElement);
+  #p95 = byId("latency-p95", HTMLDivElement);
+  #latencyP95 = byId("figure-latency-p95", HTMLElement);
   #canvas = byId("plot", HTMLCanvasElement);
   #legend = byId("legend", HTMLUListElement);
   /** @type {Stages[]} newest last */
@@ -31,11 +39,19 @@ export class Strip {
   /**
    * @param {Stats} stats
    * @param {number | null} roundTrip milliseconds
+   * @param {{ p50: number | null, p95: number | null } | null} age of the maps when they are painted, where the page
+   *   paints them and can tell
    */
-  stats(stats, roundTrip) {
+  stats(stats, roundTrip, age = null) {
     const { total } = stats.ms;
     const known = total !== undefined && roundTrip !== null;
-    figure(this.#latency, known ? String(Math.round(total + roundTrip)) : "–", known ? "ms" : "");
+    const estimate = known ? total + roundTrip : null;
+    const ms = age === null ? estimate : age.p50;
+    figure(this.#latency, ms === null ? "–" : String(Math.round(ms)), ms === null ? "" : "ms");
+    const p95 = age?.p95 ?? null;
+    this.#p95.hidden = p95 === null;
+    figure(this.#latencyP95, p95 === null ? "–" : String(Math.round(p95)), "ms");
+    this.#latencyCell.title = age === null ? ESTIMATED : MEASURED;
     figure(this.#dropped, String(stats.dropped));
     this.#stages(stats.ms, "on the server, medians of the last second");
   }

@@ -1,0 +1,199 @@
+"""Overlay mode in the page: the camera's own picture, painted over here, and everything that only the page decides."""
+
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.pages import (
+    CATS,
+    VIDEO_MODE,
+    Server,
+    Visitor,
+    colourfulness,
+    eventually,
+    picture,
+    pixels,
+    start,
+)
+
+pytestmark = pytest.mark.browser
+
+# Counts what comes back on the two ways, and what is asked of the server.
+COUNT = """
+window.counts = {bytes: 0, texts: 0, longest: 0, settings: 0};
+const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+Object.defineProperty(RTCDataChannel.prototype, "onmessage", { set(listener) {
+  set.call(this, (event) => {
+    if (this.label === "seekcam-results") {
+      if (typeof event.data === "string") counts.texts += 1;
+      else { counts.bytes += 1; counts.longest = Math.max(counts.longest, event.data.byteLength); }
+    }
+    listener(event);
+  });
+} });
+const create = RTCPeerConnection.prototype.createDataChannel;
+RTCPeerConnection.prototype.createDataChannel = function (...given) {
+  window.peer = this;
+  return create.apply(this, given);
+};
+"""
+FRAMES_BACK = """async () => [...(await peer.getStats()).values()]
+  .filter(({ type, kind }) => type === "inbound-rtp" && kind === "video")
+  .reduce((sum, { framesDecoded = 0 }) => sum + framesDecoded, 0)"""
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    """One of the panel's radios."""
+    page.locator(f"input[name={name}][value={value}]").check(force=True)
+
+
+def metric(server: Server, page: Page, line: str) -> float:
+    """A line of the server's metrics."""
+    text = page.request.get(f"{server.url}metrics").text()
+    return sum(float(row.rpartition(" ")[2]) for row in text.splitlines() if row.startswith(line))
+
+
+def test_the_cat_is_marked_over_the_camera_and_no_video_comes_back(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=COUNT)
+    expect(picture(page)).to_have_class("overlay")
+    headline = page.locator("#headline")
+    expect(headline).to_have_attribute("data-tone", "shown")
+    assert headline.inner_text() in CATS
+    before = metric(server, page, 'seekcam_overlay_results_total{frame="matched"}')
+    eventually(page, lambda: page.evaluate("counts.bytes") > 30)
+    counts = page.evaluate("counts")
+    assert counts["texts"] == 0
+    assert counts["longest"] <= 1160
+    assert page.evaluate(FRAMES_BACK) == 0
+    expect(page.locator("#figure-latency-p95")).to_contain_text("ms")
+    expect(page.locator("#legend")).to_contain_text("down")
+    expect(page.locator("#display-hint")).to_be_hidden()
+    eventually(page, lambda: metric(server, page, 'seekcam_overlay_results_total{frame="matched"}') > before + 15)
+    # The map is in the picture: without it, the cat alone is paler.
+    marked = colourfulness(pixels(page))
+    page.locator("#opacity").fill("0")
+    eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
+
+
+def test_modes_change_live_and_are_kept(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=COUNT)
+    expect(picture(page)).to_have_class("overlay")
+    choose(page, "mode", "video")
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+    expect(page.locator("#overlay-fields")).to_be_hidden()
+    eventually(page, lambda: page.evaluate("counts.texts") > 3)
+    assert page.evaluate(FRAMES_BACK) > 0
+    choose(page, "mode", "overlay")
+    expect(picture(page)).to_have_class("overlay")
+    choose(page, "display", "live")
+    page.locator("#smoothing").fill("0.5")
+    page.get_by_role("switch", name="Threshold line").check()
+    choose(page, "mode", "video")
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+
+    page.reload()
+    start(page)
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+    choose(page, "mode", "overlay")
+    expect(picture(page)).to_have_class("overlay")
+    expect(page.locator("input[name=display][value=live]")).to_be_checked()
+    expect(page.locator("#smoothing-value")).to_have_text("0.50 s")
+    expect(page.get_by_role("switch", name="Threshold line")).to_be_checked()
+    page.get_by_role("button", name="Back to the defaults").click()
+    expect(page.locator("input[name=display][value=exact]")).to_be_checked()
+    expect(page.locator("#smoothing-value")).to_have_text("off")
+
+
+def test_two_maps_stand_side_by_side(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    page.get_by_label("Compare with").select_option(index=1)
+    expect(page.locator("#seen-second")).to_be_visible()
+    expect(page.locator("#figure-size")).to_have_text("1280×480")
+    page.get_by_label("Compare with").select_option("")
+    expect(page.locator("#figure-size")).to_have_text("640×480")
+
+
+def test_a_snapshot_and_a_recording_of_this_browsers_have_the_cameras_size(
+    visitor: Visitor, server: Server, tmp_path: Path
+) -> None:
+    page = visitor.go_live(server.url)
+    with page.expect_download() as snapshot:
+        page.get_by_role("button", name="Save a snapshot").click()
+    snapshot.value.save_as(tmp_path / "snapshot.png")
+    saved = cv2.imread(str(tmp_path / "snapshot.png"))
+    assert saved is not None
+    assert saved.shape == (480, 640, 3)
+    assert colourfulness(cv2.cvtColor(saved, cv2.COLOR_BGR2RGB).astype("float32")) > 0.1
+
+    choose(page, "recorder", "browser")
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator("#recording-mark")).to_be_visible()
+    page.wait_for_timeout(2500)
+    with page.expect_download() as video:
+        page.get_by_role("button", name="Stop recording").click()
+    file = tmp_path / video.value.suggested_filename
+    video.value.save_as(file)
+    with av.open(str(file)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert frames[0].shape == (480, 640, 3)
+    assert len(frames) > 8
+    assert not (frames[0] == frames[-1]).all()  # it moves
+    expect(page.locator("#recording-mark")).to_be_hidden()
+
+
+def test_a_recording_that_the_end_of_the_run_interrupts_is_saved(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    choose(page, "recorder", "browser")
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator("#recording-mark")).to_be_visible()
+    page.wait_for_timeout(1500)
+    with page.expect_download() as video:
+        page.get_by_role("button", name="Stop", exact=True).click()
+    assert video.value.path().stat().st_size > 1000
+
+
+def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor: Visitor, server: Server) -> None:
+    untold = """
+      const told = HTMLVideoElement.prototype.requestVideoFrameCallback;
+      HTMLVideoElement.prototype.requestVideoFrameCallback = function (listener) {
+        return told.call(this, (now, { captureTime, ...others }) => listener(now, others));
+      };"""
+    page = visitor.go_live(server.url, script=untold)
+    expect(page.locator("#display-hint")).to_contain_text("does not tell its camera frames apart")
+    marked = colourfulness(pixels(page))
+    page.locator("#opacity").fill("0")
+    eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
+
+    older = "delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
+    page = visitor.go_live(server.url, script=older)
+    expect(page.locator("#display-hint")).to_contain_text("does not tell its camera frames apart")
+    assert float(page.locator("#figure-fps").inner_text()) > 0
+
+
+def test_paint_changes_without_the_server(visitor: Visitor, server: Server) -> None:
+    mute = """
+      const send = RTCDataChannel.prototype.send;
+      RTCDataChannel.prototype.send = function (data) {
+        if (!String(data).includes('"type":"set"')) send.call(this, data);
+      };"""
+    page = visitor.go_live(server.url, script=mute)
+    expect(page.locator("#headline")).to_have_attribute("data-tone", "shown")
+
+    def redness() -> float:
+        red, green, _ = pixels(page)[12:36, 16:48].mean((0, 1))
+        return float(red - green)
+
+    eventually(page, lambda: redness() > 12)  # turbo's high values
+    page.get_by_role("radio", name="Viridis").check()
+    eventually(page, lambda: redness() < 0)  # viridis has none
+
+
+def test_the_server_paints_where_it_was_chosen_before(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=VIDEO_MODE)
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+    expect(page.locator("#headline")).to_have_attribute("data-tone", "shown")
+    assert page.locator("#headline").inner_text() in CATS
+    expect(page.locator("#legend")).to_contain_text("paint")

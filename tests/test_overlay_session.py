@@ -1,0 +1,119 @@
+"""Overlay mode between real peers: maps instead of video, each naming the very frame it is about."""
+
+import math
+import struct
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient
+from skimage import data
+
+from streamer.hub import HUB
+from streamer.returns import MAX_MESSAGE
+from tests.peers import Camera, serving, session
+
+CLOCK = 90_000  # of RTP video
+HEAD = struct.Struct("<BBBBIIdddf")  # as streamer/overlay_message.py describes it
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture
+async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
+    async with serving(default_model_path, tmp_path) as opened:
+        yield opened
+
+
+class TracedCamera(Camera):
+    """Notes when it hands out each frame."""
+
+    def __init__(self, fps: int) -> None:
+        super().__init__(data.chelsea(), fps)
+        self.handed_out: list[float] = []  # Unix milliseconds, by frame
+
+    async def recv(self) -> Any:
+        frame = await super().recv()
+        self.handed_out.append(time.time() * 1e3)
+        return frame
+
+
+def placed(messages: list[bytes]) -> list[tuple[Any, ...]]:
+    """The heads of those that tell when their frame was captured."""
+    return [head for head in map(HEAD.unpack_from, messages) if not math.isnan(head[7])]
+
+
+async def test_maps_come_instead_of_video_and_name_their_frames(client: Client) -> None:
+    camera = TracedCamera(fps=10)
+    async with session(client, camera, mode="overlay") as opened:
+        await opened.until(lambda: opened.of_type("state"))
+        assert opened.of_type("state")[-1]["mode"] == "overlay"
+        await opened.until(lambda: len(placed(opened.overlays)) > 10)
+        assert not opened.frames
+        assert not opened.results
+        assert all(len(message) <= MAX_MESSAGE for message in opened.overlays)
+        heads = placed(opened.overlays)
+        first, last = heads[0], heads[-1]
+        # The RTP clock runs with the frames: what lies between two of them is a whole number of the camera's steps.
+        step = CLOCK // 10
+        assert (last[4] - first[4]) % 2**32 % step == 0
+        # And the wall clock, which is this machine's on both sides, names the instant the camera made the frame.
+        for head in heads:
+            nearest = min(abs(head[7] - handed_out) for handed_out in camera.handed_out)
+            assert nearest < 30, "captured is not when any frame was handed out"
+            assert head[7] < head[8] + 30  # captured before it was sent back
+            assert 0 < head[9] < 10_000
+
+
+async def test_the_mode_changes_live_and_back(client: Client) -> None:
+    async with session(client, Camera(data.chelsea(), fps=10), mode="video") as opened:
+        await opened.until(lambda: opened.frames and opened.results)
+        opened.send(type="mode", mode="overlay", id=7)
+        await opened.until(lambda: opened.overlays)
+        assert [s["reply"] for s in opened.of_type("state") if s["mode"] == "overlay"] == [7]
+        count = len(opened.results)
+        seen = len(opened.overlays)
+        await opened.until(lambda: len(opened.overlays) > seen + 5)
+        assert len(opened.results) <= count + 1  # one may have been on its way
+        opened.send(type="mode", mode="video", id=8)
+        await opened.until(lambda: len(opened.results) > count + 3)
+        assert opened.of_type("state")[-1]["mode"] == "video"
+        hub = client.app[HUB]
+        assert sum(len(stream._subscribers) for stream in hub.streams.values()) == 1
+
+
+async def test_a_page_may_not_overlay_what_is_not_its_camera(client: Client) -> None:
+    async with session(client, Camera(data.chelsea(), fps=5)) as opened:
+        await opened.until(lambda: opened.results)
+        for body in (
+            {"sdp": "v=0", "type": "offer", "mode": "overlay", "stream": opened.stream},
+            {"sdp": "v=0", "type": "offer", "mode": "hologram"},
+            {"sdp": "v=0", "type": "offer", "mode": ["overlay"]},
+        ):
+            async with client.post("/api/sessions", json=body) as response:
+                assert response.status == 400
+                assert "mode" in (await response.json())["detail"]
+        opened.send(type="mode", mode="hologram", id=3)
+        await opened.until(lambda: opened.of_type("error"))
+        refused = opened.of_type("error")[-1]
+        assert refused["reply"] == 3
+        assert "hologram" in refused["detail"]
+        async with session(client, stream=opened.stream) as watcher:
+            await watcher.until(lambda: watcher.of_type("state"))
+            watcher.send(type="mode", mode="overlay", id=4)
+            await watcher.until(lambda: watcher.of_type("error"))
+            assert "own camera" in watcher.of_type("error")[-1]["detail"]
+
+
+async def test_what_a_page_reports_goes_into_the_metrics(client: Client) -> None:
+    async with session(client, Camera(data.chelsea(), fps=5), mode="overlay") as opened:
+        await opened.until(lambda: opened.overlays)
+        opened.send(type="painted", age=[40, 41.5], uplink=[10], downlink=[], matched=2, unmatched=1)
+        opened.send(type="painted", age="old", uplink=[-1, "x", 1e9, None], matched=-5, unmatched=True)
+        opened.send(type="ping", t=1)
+        await opened.until(lambda: opened.of_type("pong"))
+        text = client.app[HUB].telemetry.exposition().decode()
+        assert 'seekcam_overlay_seconds_count{part="age"} 2.0' in text
+        assert 'seekcam_overlay_seconds_count{part="uplink"} 1.0' in text
+        assert 'seekcam_overlay_results_total{frame="matched"} 2.0' in text

@@ -1,0 +1,124 @@
+"""Which frame a result is about, and which one is shown: the page's own module against what must hold."""
+
+from typing import Any
+
+from tests.node import run_module
+
+# Plays a script of events at the module and tells what came out of each.
+PLAY = """
+const { Timeline, strength } = await import(`${web}/overlay/timeline.js`);
+const brief = (showing) => showing && {
+  captured: showing.frame.captured,
+  result: showing.result?.frame ?? null,
+  strength: showing.strength,
+  exact: showing.exact,
+};
+tell(input.map(({ slots, events }) => {
+  const timeline = new Timeline(slots);
+  return events.map(([kind, value, now]) => {
+    if (kind === "frame") return timeline.frame(value);
+    if (kind === "result") return timeline.result(value, now)?.captured ?? null;
+    if (kind === "exact") return brief(timeline.exact(value));
+    if (kind === "live") return brief(timeline.live());
+    if (kind === "counts") return [timeline.matched, timeline.unmatched, timeline.late];
+    return timeline.holdBack;
+  });
+}));
+"""
+GAP = 1000 / 30
+
+
+def play(events: list[tuple[Any, ...]], slots: int = 12) -> list[Any]:
+    """What each event brought."""
+    outcome: list[list[Any]] = run_module(PLAY, [{"slots": slots, "events": events}])
+    return outcome[0]
+
+
+def result(frame: int, captured: float | None) -> dict[str, Any]:
+    """As much of a message as the timeline looks at."""
+    return {"frame": frame, "captured": captured}
+
+
+def test_results_find_their_frames_in_spite_of_jitter() -> None:
+    frames = [1000 + GAP * number + (number % 3 - 1) * 4 for number in range(60)]
+    events: list[tuple[Any, ...]] = []
+    for number, captured in enumerate(frames):
+        events.append(("frame", captured))
+        if number >= 2:  # two frames later, and the clock that names it is off by a millisecond or two
+            about = frames[number - 2]
+            events.append(("result", result(number - 2, about + (number % 5) - 2), frames[number] + 5))
+    outcome = play([*events, ("counts",)])
+    found = [told for event, told in zip(events, outcome, strict=False) if event[0] == "result"]
+    assert found == frames[: len(found)]
+    assert outcome[-1] == [58, 0, 0]
+
+
+def test_a_result_between_two_frames_or_gone_by_has_none() -> None:
+    frames = [("frame", 1000 + GAP * number) for number in range(20)]
+    events = [
+        *frames,
+        ("result", result(0, 1000 + 15.5 * GAP), 2000),  # between two
+        ("result", result(1, 1000.0), 2000),  # of a frame that is kept no more
+        ("result", result(2, None), 2000),  # the server cannot tell
+        ("counts",),
+    ]
+    assert play(events)[-4:] == [None, None, None, [0, 1, 1]]
+
+
+def test_exact_shows_a_frame_with_its_own_map_and_never_goes_back() -> None:
+    frames = [1000 + GAP * number for number in range(6)]
+    events: list[tuple[Any, ...]] = [("frame", captured) for captured in frames]
+    events += [
+        ("result", result(1, frames[1]), frames[1] + 40),
+        ("exact", frames[1] + 41),
+        ("exact", frames[1] + 42),  # nothing newer
+        ("result", result(0, frames[0]), frames[1] + 43),  # overtaken on the way
+        ("exact", frames[1] + 44),
+        ("result", result(3, frames[3]), frames[3] + 40),
+        ("exact", frames[3] + 41),
+    ]
+    told = play(events)[len(frames) :]
+    assert told[1] == {"captured": frames[1], "result": 1, "strength": 1, "exact": True}
+    assert told[2] is None
+    assert told[4] is None
+    assert told[6] == {"captured": frames[3], "result": 3, "strength": 1, "exact": True}
+
+
+def test_exact_goes_on_without_a_map_when_the_usual_time_is_over() -> None:
+    events: list[tuple[Any, ...]] = []
+    frames = [1000 + GAP * number for number in range(10)]
+    for number, captured in enumerate(frames[:8]):
+        events += [("frame", captured), ("result", result(number, captured), captured + 40), ("exact", captured + 41)]
+    events += [("frame", frames[8]), ("hold",), ("exact", frames[8] + 41), ("exact", frames[8] + 45)]
+    outcome = play(events)
+    assert outcome[-3] == 44  # every loop took 40 ms
+    assert outcome[-2] is None
+    assert outcome[-1] == {"captured": frames[8], "result": 7, "strength": 1, "exact": False}
+
+
+def test_live_shows_the_newest_of_both_and_lets_an_old_map_fade() -> None:
+    events: list[tuple[Any, ...]] = [("frame", 1000), ("result", result(0, 1000), 1040), ("live",)]
+    for later in (1100, 1250, 1625, 2000, 3000):
+        events += [("frame", later), ("live",)]
+    shown = [told for event, told in zip(events, play(events), strict=True) if event[0] == "live"]
+    assert [told["captured"] for told in shown] == [1000, 1100, 1250, 1625, 2000, 3000]
+    assert [told["result"] for told in shown] == [0] * 6
+    assert [told["strength"] for told in shown] == [1, 1, 1, 0.5, 0, 0]
+
+
+def test_an_older_result_does_not_take_a_newer_ones_place() -> None:
+    events = [
+        *(("frame", 1000 + GAP * number) for number in range(4)),
+        ("result", result(2, 1000 + 2 * GAP), 1110),
+        ("result", result(1, 1000 + GAP), 1111),
+        ("live",),
+    ]
+    assert play(events)[-1]["result"] == 2
+
+
+def test_the_hold_back_never_outlasts_the_ring() -> None:
+    events: list[tuple[Any, ...]] = []
+    for number in range(8):
+        captured = 1000 + GAP * number
+        events += [("frame", captured), ("result", result(number, captured), captured + 900)]
+    assert abs(play([*events, ("hold",)], slots=8)[-1] - 6 * GAP) < 1e-6

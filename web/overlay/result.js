@@ -1,0 +1,24 @@
+/** An overlay message in the shape that the page's panels take in either mode (Contract 3). */
+
+/** @import { Result, Seen } from "../protocol.js" */
+/** @import { Found, Message } from "./message.js" */
+
+/**
+ * @param {Message} message
+ * @param {Array<(index: number) => string>} names of the classes, by side
+ * @returns {Result}
+ */
+export function toResult(message, names) {
+  const [first, second] = message.sides.map((side, number) => toSeen(side, names[number] ?? String));
+  if (!first) throw new RangeError("An overlay message without a side.");
+  return { ...first, pts: message.pts, frame: message.frame, ...(second ? { compare: second } : {}) };
+}
+
+/**
+ * @param {Found} side
+ * @param {(index: number) => string} name
+ * @returns {Seen}
+ */
+function toSeen({ model, method, shown, top, boxes, ms }, name) {
+  return { model, method, shown, boxes, ms, top: top.map((entry) => ({ ...entry, name: name(entry.class) })) };
+}

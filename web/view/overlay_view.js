@@ -1,0 +1,199 @@
+/**
+ * Mode "overlay": the person's own camera picture, with what the server found painted over it right here.
+ *
+ * Two ways to bring picture and map together. "exact" shows a frame when its own map has come, or without it when the
+ * time in which maps usually come is over: picture and map are the same instant. "live" shows the newest picture with
+ * the newest map, which fades as it gets older.
+ */
+
+/** @import { Compositor } from "../overlay/compositor.js" */
+/** @import { Message } from "../overlay/message.js" */
+/** @import { Wish } from "../overlay/panes.js" */
+/** @import { Showing } from "../overlay/timeline.js" */
+/** @import { Look } from "../overlay/types.js" */
+/** @import { PictureView } from "./stage.js" */
+
+import { Ages } from "../overlay/ages.js";
+import { CameraFrames } from "../overlay/camera_frames.js";
+import { now } from "../overlay/clock.js";
+import { createCompositor } from "../overlay/compositor.js";
+import { PaneMaker } from "../overlay/panes.js";
+import { Timeline } from "../overlay/timeline.js";
+
+const SLOTS = 12; // frames that are kept: 400 ms at 30 a second
+const WINDOW_MS = 1000;
+const JUDGE_AFTER = 60; // results before it is said that frames cannot be told apart
+
+/** @typedef {"exact" | "live"} Display */
+
+/**
+ * @typedef {object} OverlayPlan
+ * @property {MediaStreamTrack} camera
+ * @property {Record<string, Uint8Array>} tables colour maps
+ * @property {() => Look} look asked anew for each painting
+ * @property {() => Wish[]} wishes by side
+ * @property {() => void} sized the picture's size became known, or another
+ */
+
+/** @implements {PictureView} */
+export class OverlayView {
+  /** @type {Compositor} */
+  #compositor;
+  #plan;
+  #frames;
+  #timeline = new Timeline(SLOTS);
+  #panes = new PaneMaker();
+  #ages = new Ages();
+  /** @type {Display} */
+  #display = "exact";
+  /** @type {Showing | null} */
+  #shown = null;
+  /** @type {number[]} when new pictures were painted in the last second */
+  #paintings = [];
+  #shape = "";
+  #captureKnown = true;
+  /** @type {() => void} */
+  #begun = () => {};
+  /** Called after each painting, by whoever records. */
+  painted = () => {};
+
+  /** @param {OverlayPlan} plan */
+  constructor(plan) {
+    this.#plan = plan;
+    this.#compositor = createCompositor(plan.tables, { slots: SLOTS });
+    this.element = this.#compositor.element;
+    this.#frames = new CameraFrames(plan.camera, (captured) => this.#frame(captured));
+  }
+
+  /** @returns {Promise<void>} fulfils with the first painting */
+  started() {
+    return this.#shown ? Promise.resolve() : new Promise((resolve) => (this.#begun = resolve));
+  }
+
+  /** @param {Display} display */
+  set display(display) {
+    this.#display = display;
+  }
+
+  /** @param {number} seconds */
+  set smoothing(seconds) {
+    this.#panes.smoothing = seconds;
+  }
+
+  /** @returns {string} why results do not find their very frames, so that there is only "live"; empty when they do */
+  get obstacle() {
+    const { matched, unmatched, late } = this.#timeline;
+    const judged = matched + unmatched + late >= JUDGE_AFTER;
+    if (!this.#captureKnown || (judged && unmatched > matched)) {
+      return "This browser does not tell its camera frames apart, so the newest map lies over the newest picture.";
+    }
+    return judged && late > matched
+      ? "Maps come too late for the frames that are kept, so the newest map lies over the newest picture."
+      : "";
+  }
+
+  /** @returns {Ages} */
+  get ages() {
+    return this.#ages;
+  }
+
+  /** @returns {{ matched: number, unmatched: number }} results that found their frame, and that did not, so far */
+  get counts() {
+    const { matched, unmatched } = this.#timeline;
+    return { matched, unmatched };
+  }
+
+  /** @param {MediaStreamTrack} camera another one, from now on */
+  follow(camera) {
+    this.#timeline.clear();
+    this.#frames.follow(camera);
+  }
+
+  /**
+   * @param {Message} message
+   * @param {number | null} ahead milliseconds that the server's clock is ahead of ours
+   * @returns {Record<string, number>} milliseconds of the ways up (capture and encoding included) and down, where known
+   */
+  result(message, ahead) {
+    const arrived = now();
+    this.#timeline.result(message, arrived);
+    this.#paintNewest();
+    if (ahead === null) return {};
+    const down = arrived - (message.sent - ahead);
+    this.#ages.note("downlink", down);
+    if (message.captured === null) return { down };
+    const up = message.sent - message.held - ahead - message.captured;
+    this.#ages.note("uplink", up);
+    return { up, down };
+  }
+
+  /** Paint again what is shown, as the person wants it now. */
+  refresh() {
+    if (this.#shown) this.#paint(this.#shown);
+  }
+
+  /** @returns {number} pictures shown in the last second */
+  get fps() {
+    const since = performance.now() - WINDOW_MS;
+    this.#paintings = this.#paintings.filter((time) => time > since);
+    return this.#paintings.length;
+  }
+
+  size() {
+    return this.#compositor.size();
+  }
+
+  /** @returns {Promise<Blob>} */
+  snapshot() {
+    return this.#compositor.snapshot();
+  }
+
+  /**
+   * What is shown now with its marks, for a recording.
+   *
+   * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
+   * @param {number} width
+   * @param {number} height
+   */
+  drawInto(context, width, height) {
+    this.#compositor.drawInto(context, width, height);
+  }
+
+  close() {
+    this.#frames.close();
+    this.#compositor.close();
+  }
+
+  /** @param {number | null} captured */
+  #frame(captured) {
+    this.#captureKnown = captured !== null;
+    const slot = this.#timeline.frame(captured ?? now());
+    this.#compositor.keep(this.#frames.video, slot);
+    this.#paintNewest();
+  }
+
+  #paintNewest() {
+    const exact = this.#display === "exact" && this.obstacle === "";
+    const showing = exact ? this.#timeline.exact(now()) : this.#timeline.live();
+    if (showing === null) return;
+    if (showing.frame.captured !== this.#shown?.frame.captured) this.#paintings.push(performance.now());
+    const fresh = showing.result !== null && showing.result !== this.#shown?.result;
+    this.#paint(showing);
+    if (fresh && showing.result?.captured != null) this.#ages.note("age", now() - showing.result.captured);
+  }
+
+  /** @param {Showing} showing */
+  #paint(showing) {
+    const first = this.#shown === null;
+    this.#shown = showing;
+    const panes = this.#panes.panes(showing.result, this.#plan.wishes(), showing.strength);
+    this.#compositor.paint(showing.frame.slot, panes, this.#plan.look());
+    const size = this.size();
+    if (!size) return;
+    const shape = `${size.width} ${size.height}`;
+    if (shape !== this.#shape) this.#plan.sized();
+    this.#shape = shape;
+    this.painted();
+    if (first) this.#begun();
+  }
+}
