@@ -26,11 +26,11 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import rtc
+from streamer import overlay_message, returns, rtc
 from streamer.bench.clip import MovingPhotograph, frame_number
 from streamer.capture_clock import UNIX_EPOCH_S
 from streamer.overlay_message import Stamps, read_stamps
-from streamer.returns import OverlayReturn
+from streamer.returns import MAX_MESSAGE, OverlayReturn
 from streamer.stream import Result, SentAs, Stream
 from tests import relay
 from tests.node import run_module
@@ -130,6 +130,8 @@ class Server:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Stream, "push", read_and_push)
             patch.setattr(OverlayReturn, "offer", note_and_offer)
+            # The small model's maps fill no message; the largest that may be sent is the hardest to bring through.
+            patch.setattr(returns, "pack", lambda *given: overlay_message.pack(*given).ljust(MAX_MESSAGE, b"\0"))
             yield
 
 
@@ -203,23 +205,21 @@ async def record(model: Path, folder: Path) -> Recording:
 
 
 @pytest.fixture(scope="module")
-def recording(default_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return asyncio.run(record(default_model_path, tmp_path_factory.mktemp("lossy")))
+def recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy")))
 
 
 @pytest.mark.parametrize("phase", LOSSY)
 def test_messages_keep_coming_and_get_no_older(recording: Recording, phase: str) -> None:
-    for part in range(3):
+    def count(times: Iterable[float]) -> int:
+        return sum(recording.within(at, phase) for at in times)
 
-        def count(times: Iterable[float], part: int = part) -> int:
-            return sum(recording.within(at, phase, part, 3) for at in times)
-
-        sent, decoded = count(recording.handed_out), count(recording.server.decoded)
-        localized, arrived = count(recording.server.localized), count(m.at for m in recording.messages)
-        told = f"{sent} sent, {decoded} decoded, {localized} localized, {arrived} arrived"
-        # The two ways through the network; how much a busy machine localizes of what it has decoded is another matter.
-        assert decoded > 0.6 * sent, told
-        assert arrived > 0.6 * localized > 0, told
+    sent, decoded = count(recording.handed_out), count(recording.server.decoded)
+    localized, arrived = count(recording.server.localized), count(m.at for m in recording.messages)
+    told = f"{sent} sent, {decoded} decoded, {localized} localized, {arrived} arrived"
+    # The two ways through the network; how much a busy machine localizes of what it has decoded is another matter.
+    assert decoded > 0.6 * sent, told
+    assert arrived > 0.6 * localized > 0, told
     first, last = (median(recording.latencies(phase, part, 3)) for part in (0, 2))
     # A queue that grew would have grown by seconds.
     assert last < first + 0.5

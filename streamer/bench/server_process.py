@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from localization.library import FOLDER_VARIABLE
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
 _ROOT = Path(__file__).resolve().parents[2]
+_SERVE = ("-m", "seekcam", "serve")
 
 
 class BenchError(UserError):
@@ -44,8 +45,11 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def running_server(settings: Mapping[str, str]) -> AsyncIterator[ServerProcess]:
+async def running_server(settings: Mapping[str, str], program: Sequence[str] = _SERVE) -> AsyncIterator[ServerProcess]:
     """Start `seekcam serve` with `settings` (names without SEEKCAM_), wait until it is ready, stop it at the end.
+
+    Args:
+        program: what Python is to run instead: a server that is watched from inside.
 
     Raises:
         BenchError: it did not become ready.
@@ -60,7 +64,7 @@ async def running_server(settings: Mapping[str, str]) -> AsyncIterator[ServerPro
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "seekcam", "serve",
+                sys.executable, *program,
                 cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         try:

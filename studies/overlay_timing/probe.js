@@ -1,0 +1,127 @@
+/**
+ * Watches the page's own modules while they work; evaluated in the page before Start is pressed.
+ *
+ * Frames are told apart by the number along their lower edge. One row of pixels through it is taken of each frame, and
+ * read later, elsewhere.
+ */
+async () => {
+  const at = (name) => import(`/static/overlay/${name}.js`);
+  const [{ Compositor }, { Timeline }, { Ages }, { CameraFrames }] = await Promise.all(
+    ["compositor", "timeline", "ages", "camera_frames"].map(at),
+  );
+  const WIDTH = 160; // pixels of a row: four a cell
+  const now = () => performance.timeOrigin + performance.now();
+
+  const sample = new OffscreenCanvas(WIDTH, 1).getContext("2d", { alpha: false, willReadFrequently: true });
+  const rowOf = (video) => {
+    const { videoWidth: width, videoHeight: height } = video;
+    const strip = Math.floor(height / 12);
+    sample.drawImage(video, 0, height - (strip * 5) / 8, width, strip / 4, 0, 0, WIDTH, 1);
+    const { data } = sample.getImageData(0, 0, WIDTH, 1);
+    return btoa(String.fromCharCode(...data.filter((_, index) => index % 4 === 1)));
+  };
+
+  const fresh = () => ({ results: [], ages: { age: [], uplink: [], downlink: [] }, held: [], seen: [], work: [] });
+  const probe = { ...fresh(), drawn: false, peer: null, camera: null, returned: [], captured: [] };
+  const slots = [];
+  let spent = null; // milliseconds for the newest frame so far
+
+  // Canvas 2D draws later; reading a pixel makes it draw at once, so that the time holds all of it.
+  const finish = (compositor) => {
+    for (const canvas of compositor.element.querySelectorAll("canvas")) {
+      const context = canvas.getContext("2d");
+      if (context) context.getImageData(0, 0, 1, 1);
+      else canvas.getContext("webgl2").readPixels(0, 0, 1, 1, 6408, 5121, new Uint8Array(4)); // RGBA, bytes
+    }
+  };
+  const timed = (own, after) =>
+    function (...given) {
+      const began = performance.now();
+      own.apply(this, given);
+      if (probe.drawn) finish(this);
+      after(performance.now() - began, given);
+    };
+  Compositor.prototype.keep = timed(Compositor.prototype.keep, (ms, [video, slot]) => {
+    if (spent !== null) probe.work.push(spent);
+    spent = ms;
+    slots[slot] = rowOf(video);
+  });
+  Compositor.prototype.paint = timed(Compositor.prototype.paint, (ms) => (spent += ms));
+
+  const { frame, result } = Timeline.prototype;
+  Timeline.prototype.frame = function (captured) {
+    probe.seen.push(now() - captured);
+    return frame.call(this, captured);
+  };
+  Timeline.prototype.result = function (message, moment) {
+    const own = result.call(this, message, moment);
+    probe.results.push([message.rtp, own && slots[own.slot]]);
+    probe.held.push(message.held);
+    return own;
+  };
+  const { note } = Ages.prototype;
+  Ages.prototype.note = function (part, ms) {
+    probe.ages[part].push(ms);
+    return note.call(this, part, ms);
+  };
+
+  const { createDataChannel } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.createDataChannel = function (...given) {
+    probe.peer = this;
+    return createDataChannel.apply(this, given);
+  };
+  const { getUserMedia } = navigator.mediaDevices;
+  navigator.mediaDevices.getUserMedia = async function (...given) {
+    const media = await getUserMedia.apply(this, given);
+    [probe.camera] = media.getVideoTracks();
+    return media;
+  };
+
+  /** From here on; `drawn` waits for the drawing of each painting. */
+  probe.begin = (drawn) => {
+    Object.assign(probe, fresh(), { drawn });
+    spent = null;
+  };
+  probe.end = () => {
+    const { results, ages, held, seen, work } = probe;
+    return { results, ages, held, seen, work };
+  };
+
+  /** Note the camera's frames and the annotated ones, where the server paints. */
+  probe.watch = () => {
+    const video = document.querySelector("#frame > video:not(.waiting)");
+    let watching = true;
+    const look = () => {
+      if (!watching) return;
+      const shown = now();
+      video.requestVideoFrameCallback(look);
+      probe.returned.push([rowOf(video), shown]);
+    };
+    Object.assign(probe, { returned: [], captured: [] });
+    video.requestVideoFrameCallback(look);
+    const frames = new CameraFrames(probe.camera, (captured) => {
+      if (captured !== null) probe.captured.push([rowOf(frames.video), captured]);
+    });
+    probe.unwatch = () => {
+      watching = false;
+      frames.close();
+      return { returned: probe.returned, captured: probe.captured };
+    };
+  };
+
+  /** What the browser counts of the video in both directions. */
+  probe.traffic = async () => {
+    const stats = [...(await probe.peer.getStats()).values()];
+    const of = (type) => stats.find((entry) => entry.type === type && entry.kind === "video") ?? {};
+    const [out, back] = [of("outbound-rtp"), of("inbound-rtp")];
+    return {
+      moment: performance.now(),
+      camera: [out.frameWidth ?? 0, out.frameHeight ?? 0],
+      sent: out.bytesSent ?? 0,
+      returned: back.bytesReceived ?? 0,
+      keyframes: back.keyFramesDecoded ?? 0,
+      decoded: back.framesDecoded ?? 0,
+    };
+  };
+  window.probe = probe;
+}

@@ -1,0 +1,146 @@
+"""The figures of each mode, the bounds they are held against, and the table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from streamer.bench.stages import Spread, spread
+from studies.overlay_timing.browser import Traffic, Watched
+from studies.overlay_timing.numbered import Matches, join, latencies
+
+MATCHED = 0.99
+AGE_480P = {"exact": 45.0, "live": 50.0}  # p95, milliseconds
+OVER_ECHO_MS = 30.0  # what inference may add at 720p
+PARTS = ("seen", "uplink", "held", "downlink")  # of an age: until the page has the frame; the way up, server, way down
+HEADINGS = ("a second", "matched", "wrong", "none", "unread", "age", "paint", "all drawn", *PARTS, "server CPU")
+RETURNED_MBPS = 2.0
+KEYFRAMES = 2
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One mode of one run; times in milliseconds."""
+
+    mode: str
+    echo: bool  # without inference
+    rate: float  # results painted a second; in mode "video" annotated frames shown
+    matches: Matches | None  # None in mode "video"
+    age: Spread | None  # from a frame's capture to its first painting with its map; None where nothing came
+    painted: Spread | None  # keeping and painting a frame, as the page's thread sees it
+    drawn: Spread | None  # the same with all drawing waited for
+    parts: Mapping[str, Spread] = field(default_factory=dict)
+    cpu: float | None = None  # server, % of one core
+
+    @property
+    def name(self) -> str:
+        """As it stands in the table."""
+        return f"echo, {self.mode}" if self.echo else self.mode
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A figure against its bound."""
+
+    what: str
+    value: float
+    bound: float
+    unit: str
+    at_least: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound is kept."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        sign = "≥" if self.at_least else "≤"
+        return f"{self.what}: {self.value:.4g} {sign} {self.bound:.4g} {self.unit}: {'kept' if self.kept else 'MISSED'}"
+
+
+def figures(watched: Watched, seen: Mapping[int, int | None], *, echo: bool) -> Figures:
+    """Join what the page noted with what the server noted (`numbered.read_notes`)."""
+    data = watched.data
+    if watched.mode == "video":
+        ages = latencies(data["captured"], data["returned"])
+        return Figures(
+            watched.mode, echo, len(ages) / watched.seconds, None, _spread(ages), None, None, cpu=watched.cpu
+        )
+    times = {"seen": data["seen"], "held": data["held"], **data["ages"]}
+    return Figures(
+        mode=watched.mode,
+        echo=echo,
+        rate=len(data["ages"]["age"]) / watched.seconds,
+        matches=join(data["results"], seen),
+        age=_spread(data["ages"]["age"]),
+        painted=_spread(data["work"]),
+        drawn=_spread(watched.drawn),
+        parts={part: spread(times[part]) for part in PARTS if times[part]},
+        cpu=watched.cpu,
+    )
+
+
+def verdicts(size: str, runs: Sequence[Figures]) -> list[Verdict]:
+    """What acceptance asks of the overlay at this size."""
+    found = []
+    echoes = {run.mode: run.age.p95 for run in runs if run.echo and run.age}
+    for run in runs:
+        if run.echo or run.matches is None:
+            continue
+        found.append(Verdict(f"{size} {run.mode}, matched", 100 * run.matches.matched, 100 * MATCHED, "%", True))
+        found.append(Verdict(f"{size} {run.mode}, on a wrong frame", run.matches.wrong, 0, "results"))
+        if run.age is None:
+            continue
+        what = f"{size} {run.mode}, p95 of the age"
+        if size == "640x480":
+            found.append(Verdict(what, run.age.p95, AGE_480P[run.mode], "ms"))
+        elif run.mode in echoes:
+            found.append(Verdict(f"{what} (echo + 30)", run.age.p95, echoes[run.mode] + OVER_ECHO_MS, "ms"))
+    return found
+
+
+def quality_verdicts(size: str, quality: Traffic) -> list[Verdict]:
+    """What acceptance asks of mode "video" ten seconds after Start."""
+    width = int(size.partition("x")[0])
+    return [
+        Verdict(f"{size} video, camera stream's width", quality.camera[0], width, "pixels", True),
+        Verdict(f"{size} video, width at the end", quality.camera_end[0], width, "pixels", True),
+        Verdict(f"{size} video, returned", quality.returned_mbps, RETURNED_MBPS, "Mbps", True),
+        Verdict(f"{size} video, keyframes", quality.keyframes, KEYFRAMES, "in that time"),
+    ]
+
+
+def print_size(console: Console, size: str, runs: Sequence[Figures]) -> None:
+    """One row a mode; times are p50 / p95."""
+    table = Table(title=f"{size}: milliseconds, p50 / p95", box=None, pad_edge=False)
+    table.add_column("mode")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right")
+    for run in runs:
+        matches = run.matches
+        counts = (
+            ["-"] * 4
+            if matches is None
+            else [
+                f"{100 * matches.matched:.1f} %",
+                *(str(count) for count in (matches.wrong, matches.without, matches.unreadable)),
+            ]
+        )
+        table.add_row(
+            run.name,
+            f"{run.rate:.1f}",
+            *counts,
+            *(_pair(times) for times in (run.age, run.painted, run.drawn)),
+            *(_pair(run.parts.get(part)) for part in PARTS),
+            "-" if run.cpu is None else f"{run.cpu:.0f} %",
+        )
+    console.print(table)
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    return spread(values) if values else None
+
+
+def _pair(times: Spread | None) -> str:
+    return "-" if times is None else f"{times.p50:.1f} / {times.p95:.1f}"
