@@ -22,6 +22,7 @@ from localization.card import ModelCard
 from localization.model import LocalizationModel, read_card
 from localization.pipeline import FrameRequest, fit_picture, localize_batch
 from localization.prediction import Prediction
+from streamer.cpus import inference_threads
 from streamer.frames import fit_frame
 
 logger = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class LocalEngine:
             if (loaded := self._models.get(name)) is not None:
                 self._models.move_to_end(name)  # or the other model of a pair would put this one out
                 return loaded
-        model = LocalizationModel(self._files[name], self._provider)
+        model = LocalizationModel(self._files[name], self._provider, inference_threads())
         model.warm_up()
         logger.info("%s runs on %s: %s.", name, model.provider, model.provider_reason)
         with self._lock:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cpus import usable_cpus
+from streamer.cpus import inference_threads, usable_cpus
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +38,9 @@ def test_a_quota_of_cgroup_v1(quota: str, expected: int, tmp_path: Path) -> None
 
 def test_no_cgroups_leave_all(tmp_path: Path) -> None:
     assert usable_cpus(tmp_path) == 8
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8)])
+def test_inference_leaves_half_of_the_processors(cpus: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.cpus.usable_cpus", lambda: cpus)
+    assert inference_threads() == threads

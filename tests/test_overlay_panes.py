@@ -33,6 +33,11 @@ for (const ms of input.ages) ages.note("age", ms);
 const percentiles = [ages.percentile("age", 0.5), ages.percentile("age", 0.95)];
 tell({ before, ahead: clock.ahead, empty, percentiles, reports: [ages.report().age, ages.report().age] });
 """
+CAPTURES = """
+const { CaptureClock } = await import(`${web}/overlay/clock.js`);
+const clock = new CaptureClock();
+tell(input.map(([captured, received]) => clock.wall(captured, received)));
+"""
 
 
 def grid(index: int, value: int = 0, threshold: float = 0.5) -> dict[str, Any]:
@@ -104,3 +109,16 @@ def test_the_quickest_ping_tells_the_servers_clock_and_ages_have_percentiles() -
     assert told["percentiles"][0] in (50, 51)
     assert told["percentiles"][1] in (95, 96)
     assert told["reports"] == [[*range(1, 101), 0], []]
+
+
+def test_the_cameras_clock_is_told_by_the_frame_that_came_soonest() -> None:
+    begun, apart = 5e6, 1.7e12  # the camera's clock begins anywhere
+    frames = [begun + 1000 / 30 * number for number in range(2000)]
+    late = [0.5 + (number * 7919 % 97) / 97 * 60 for number in range(2000)]  # a busy page: .5 to 60 ms
+    drift = [5e-6 * (captured - begun) for captured in frames]  # 5 ms in 1000 s
+    given = [
+        (captured, captured + apart + away + slow) for captured, away, slow in zip(frames, late, drift, strict=True)
+    ]
+    walls = run_module(CAPTURES, given)
+    errors = [wall - (captured + apart + away) for wall, captured, away in zip(walls, frames, drift, strict=True)]
+    assert max(abs(error) for error in errors[100:]) < 3

@@ -65,6 +65,26 @@ def test_a_result_between_two_frames_or_gone_by_has_none() -> None:
     assert play(events)[-4:] == [None, None, None, [0, 1, 1]]
 
 
+def test_a_result_that_is_faster_than_its_frame_waits_for_it() -> None:
+    at = [1000 + GAP * number for number in range(8)]
+    events = [
+        *(("frame", captured) for captured in at[:3]),
+        ("result", result(3, at[3] + 1), at[3] + 5),  # comes before the browser hands its frame over
+        ("result", result(4, at[4] - 1), at[4] + 5),
+        ("frame", at[3]),
+        ("exact", at[3] + 20),
+        ("frame", at[5]),  # and the fourth frame never comes
+        ("counts",),
+        ("result", result(5, at[5]), at[5] + 20),
+        ("counts",),
+    ]
+    outcome = play(events)
+    assert outcome[3:5] == [None, None]
+    assert outcome[6] == {"captured": at[3], "result": 3, "strength": 1, "exact": True}
+    assert outcome[8] == [1, 1, 0]
+    assert outcome[10] == [2, 1, 0]
+
+
 def test_exact_shows_a_frame_with_its_own_map_and_never_goes_back() -> None:
     frames = [1000 + GAP * number for number in range(6)]
     events: list[tuple[Any, ...]] = [("frame", captured) for captured in frames]

@@ -13,10 +13,11 @@ async () => {
   const now = () => performance.timeOrigin + performance.now();
 
   const sample = new OffscreenCanvas(WIDTH, 1).getContext("2d", { alpha: false, willReadFrequently: true });
-  const rowOf = (video) => {
-    const { videoWidth: width, videoHeight: height } = video;
+  const rowOf = (picture) => {
+    const width = picture.displayWidth ?? picture.videoWidth; // a VideoFrame or a video element
+    const height = picture.displayHeight ?? picture.videoHeight;
     const strip = Math.floor(height / 12);
-    sample.drawImage(video, 0, height - (strip * 5) / 8, width, strip / 4, 0, 0, WIDTH, 1);
+    sample.drawImage(picture, 0, height - (strip * 5) / 8, width, strip / 4, 0, 0, WIDTH, 1);
     const { data } = sample.getImageData(0, 0, WIDTH, 1);
     return btoa(String.fromCharCode(...data.filter((_, index) => index % 4 === 1)));
   };
@@ -24,6 +25,8 @@ async () => {
   const fresh = () => ({ results: [], ages: { age: [], uplink: [], downlink: [] }, held: [], seen: [], work: [] });
   const probe = { ...fresh(), drawn: false, peer: null, camera: null, returned: [], captured: [] };
   const slots = [];
+  let early = []; // results without a frame yet
+  let met = null; // of them, the one whose frame is just being kept
   let spent = null; // milliseconds for the newest frame so far
 
   // Canvas 2D draws later; reading a pixel makes it draw at once, so that the time holds all of it.
@@ -41,21 +44,31 @@ async () => {
       if (probe.drawn) finish(this);
       after(performance.now() - began, given);
     };
-  Compositor.prototype.keep = timed(Compositor.prototype.keep, (ms, [video, slot]) => {
+  Compositor.prototype.keep = timed(Compositor.prototype.keep, (ms, [picture, slot]) => {
     if (spent !== null) probe.work.push(spent);
     spent = ms;
-    slots[slot] = rowOf(video);
+    slots[slot] = rowOf(picture);
+    if (met) met[1] = slots[slot];
+    met = null;
   });
   Compositor.prototype.paint = timed(Compositor.prototype.paint, (ms) => (spent += ms));
 
   const { frame, result } = Timeline.prototype;
   Timeline.prototype.frame = function (captured) {
     probe.seen.push(now() - captured);
-    return frame.call(this, captured);
+    const before = this.matched;
+    const slot = frame.call(this, captured);
+    if (this.matched > before) {
+      const away = ({ message }) => Math.abs(message.captured - captured);
+      met = early.reduce((best, other) => (away(other) < away(best) ? other : best)).entry;
+    }
+    return slot;
   };
   Timeline.prototype.result = function (message, moment) {
     const own = result.call(this, message, moment);
-    probe.results.push([message.rtp, own && slots[own.slot]]);
+    const entry = [message.rtp, own && slots[own.slot]];
+    probe.results.push(entry);
+    if (!own) early = [...early, { message, entry }].slice(-12);
     probe.held.push(message.held);
     return own;
   };
@@ -99,8 +112,8 @@ async () => {
     };
     Object.assign(probe, { returned: [], captured: [] });
     video.requestVideoFrameCallback(look);
-    const frames = new CameraFrames(probe.camera, (captured) => {
-      if (captured !== null) probe.captured.push([rowOf(frames.video), captured]);
+    const frames = new CameraFrames(probe.camera, (picture, captured) => {
+      if (captured !== null) probe.captured.push([rowOf(picture), captured]);
     });
     probe.unwatch = () => {
       watching = false;

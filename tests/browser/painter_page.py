@@ -74,6 +74,12 @@ window.painter = {
   keep(slot) {
     this.compositor.keep(this.video, slot);
   },
+  /** The same from a frame of its own, as the camera's track hands it over. */
+  keepFrame(slot) {
+    const frame = new VideoFrame(this.video, { timestamp: 0 });
+    this.compositor.keep(frame, slot);
+    frame.close();
+  },
   /** Paints; gives the picture alone, and the whole as it is saved. */
   async paint(slot, panes, look) {
     this.compositor.paint(slot, revive(panes), look);

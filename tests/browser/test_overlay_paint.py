@@ -69,6 +69,14 @@ def test_the_heat_is_the_servers(painter: Painter, picture: Pixels, kind: str) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_frame_of_the_track_is_kept_as_the_videos_picture(painter: Painter, picture: Pixels, kind: str) -> None:
+    painter.open(kind)
+    painter.call("keepFrame", 1)
+    bare, _ = painter.paint([pane(predict(blob(0.5, 0.5)))], slot=1, opacity=0, boxes=False, labels=False)
+    assert apart(bare, picture) < 1.5, "the frame's own colours, its planes halved"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_sides_stand_next_to_each_other(painter: Painter, picture: Pixels, kind: str) -> None:
     painter.open(kind)
     painter.call("keep", 0)

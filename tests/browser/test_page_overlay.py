@@ -78,6 +78,13 @@ def test_the_cat_is_marked_over_the_camera_and_no_video_comes_back(visitor: Visi
     eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
 
 
+def test_frames_of_a_video_element_do_where_a_track_gives_none(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=f"{COUNT}; delete window.MediaStreamTrackProcessor;")
+    before = metric(server, page, 'seekcam_overlay_results_total{frame="matched"}')
+    eventually(page, lambda: metric(server, page, 'seekcam_overlay_results_total{frame="matched"}') > before + 15)
+    expect(page.locator("#display-hint")).to_be_hidden()
+
+
 def test_modes_change_live_and_are_kept(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script=COUNT)
     expect(picture(page)).to_have_class("overlay")
@@ -157,6 +164,7 @@ def test_a_recording_that_the_end_of_the_run_interrupts_is_saved(visitor: Visito
 
 def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor: Visitor, server: Server) -> None:
     untold = """
+      delete window.MediaStreamTrackProcessor;
       const told = HTMLVideoElement.prototype.requestVideoFrameCallback;
       HTMLVideoElement.prototype.requestVideoFrameCallback = function (listener) {
         return told.call(this, (now, { captureTime, ...others }) => listener(now, others));
@@ -167,7 +175,7 @@ def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor:
     page.locator("#opacity").fill("0")
     eventually(page, lambda: colourfulness(pixels(page)) < marked - 0.05)
 
-    older = "delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
+    older = "delete window.MediaStreamTrackProcessor; delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
     page = visitor.go_live(server.url, script=older)
     expect(page.locator("#display-hint")).to_contain_text("does not tell its camera frames apart")
     assert float(page.locator("#figure-fps").inner_text()) > 0

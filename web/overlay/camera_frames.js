@@ -1,59 +1,103 @@
 /** The frames of a camera's track one by one, each with the moment of its capture where the browser tells that. */
 
+/** @import { Picture } from "./picture_painter.js" */
+
 import { make } from "../view/dom.js";
+import { CaptureClock, now } from "./clock.js";
 
 const PERIOD_MS = 1000 / 60;
+const WAITING = 3; // frames that wait for a busy page
+
+/**
+ * Where the browser hands out a track's frames themselves, each comes as soon as it is captured, and none is mistaken
+ * for another. A video element shows them up to a screen's frame later, not always all of them, and on an overloaded
+ * machine may have gone on to the next by the time that it is drawn.
+ *
+ * @typedef {{ readable: ReadableStream<VideoFrame> }} TrackProcessor
+ * @typedef {new (init: { track: MediaStreamTrack, maxBufferSize?: number }) => TrackProcessor} TrackProcessorConstructor
+ */
 
 export class CameraFrames {
-  video = make("video", { autoplay: "", playsinline: "", "aria-hidden": "true" });
   #taken;
+  /** @type {HTMLVideoElement | null} */
+  #video = null;
+  /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
+  #reader = null;
   #closed = false;
   #timer = 0;
   #time = -1;
 
   /**
    * @param {MediaStreamTrack} track
-   * @param {(captured: number | null) => void} taken a new frame is in `video`; `captured` in Unix milliseconds
+   * @param {(picture: Picture, captured: number | null) => void} taken a new frame, which is gone when this returns;
+   *   `captured` in Unix milliseconds
    */
   constructor(track, taken) {
     this.#taken = taken;
-    this.video.muted = true;
     this.follow(track);
-    if (CameraFrames.told) this.#await();
-    else this.#timer = setInterval(() => this.#look(), PERIOD_MS);
-  }
-
-  /** @returns {boolean} whether this browser tells of each frame that it shows */
-  static get told() {
-    return "requestVideoFrameCallback" in HTMLVideoElement.prototype;
   }
 
   /** @param {MediaStreamTrack} track */
   follow(track) {
-    this.video.srcObject = new MediaStream([track]);
-    // A page that is not looked at may refuse; it plays when it is shown again, as `autoplay` says.
-    this.video.play().catch(() => {});
+    const Processor = /** @type {{ MediaStreamTrackProcessor?: TrackProcessorConstructor }} */ (globalThis).MediaStreamTrackProcessor;
+    if (Processor) this.#read(new Processor({ track, maxBufferSize: WAITING }).readable.getReader());
+    else this.#show(track);
   }
 
   close() {
     this.#closed = true;
+    void this.#reader?.cancel();
     clearInterval(this.#timer);
-    this.video.srcObject = null;
+    if (this.#video) this.#video.srcObject = null;
   }
 
-  #await() {
-    this.video.requestVideoFrameCallback((_, { captureTime }) => {
+  /** @param {ReadableStreamDefaultReader<VideoFrame>} reader */
+  async #read(reader) {
+    void this.#reader?.cancel();
+    this.#reader = reader;
+    const clock = new CaptureClock();
+    for (;;) {
+      const { value: frame } = await reader.read();
+      if (!frame) return; // the track has ended, or another is followed
+      try {
+        if (this.#reader === reader) this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
+      } finally {
+        frame.close(); // the camera has only a few
+      }
+    }
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #show(track) {
+    const first = this.#video === null;
+    const video = (this.#video ??= make("video", { autoplay: "", playsinline: "", "aria-hidden": "true" }));
+    video.muted = true;
+    video.srcObject = new MediaStream([track]);
+    // A page that is not looked at may refuse; it plays when it is shown again, as `autoplay` says.
+    video.play().catch(() => {});
+    if (!first) return;
+    if ("requestVideoFrameCallback" in HTMLVideoElement.prototype) this.#await(video);
+    else this.#timer = setInterval(() => this.#look(video), PERIOD_MS);
+  }
+
+  /** @param {HTMLVideoElement} video */
+  #await(video) {
+    video.requestVideoFrameCallback((_, { captureTime }) => {
       if (this.#closed) return;
-      this.#await();
-      this.#taken(captureTime === undefined ? null : performance.timeOrigin + captureTime);
+      this.#await(video);
+      this.#taken(video, captureTime === undefined ? null : performance.timeOrigin + captureTime);
     });
   }
 
-  /** For browsers that do not tell: a frame is new when the time of the video has moved on. */
-  #look() {
-    const { currentTime, readyState } = this.video;
+  /**
+   * For browsers that do not tell: a frame is new when the time of the video has moved on.
+   *
+   * @param {HTMLVideoElement} video
+   */
+  #look(video) {
+    const { currentTime, readyState } = video;
     if (readyState < HTMLMediaElement.HAVE_CURRENT_DATA || currentTime === this.#time) return;
     this.#time = currentTime;
-    this.#taken(null);
+    this.#taken(video, null);
   }
 }

@@ -1,10 +1,10 @@
 /** Picture and heat by Canvas 2D, where there is no WebGL. */
 
-/** @import { PicturePainter } from "./picture_painter.js" */
+/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
-import { resize } from "./picture_painter.js";
+import { resize, sizeOf } from "./picture_painter.js";
 
 /** @implements {PicturePainter} */
 export class Canvas2dPainter {
@@ -17,13 +17,14 @@ export class Canvas2dPainter {
   #heats = [new Surface(true), new Surface(true)];
 
   /**
-   * @param {HTMLVideoElement} video
+   * @param {Picture} picture
    * @param {number} slot
    */
-  keep(video, slot) {
+  keep(picture, slot) {
     const place = (this.#slots[slot] ??= new Surface());
-    resize(place.canvas, video.videoWidth, video.videoHeight);
-    place.context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight);
+    const { width, height } = sizeOf(picture);
+    resize(place.canvas, width, height);
+    place.context.drawImage(picture, 0, 0, width, height);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** Mode "overlay": the page paints the server's maps over its own camera's pictures, which it keeps in a small ring. */
 
-/** @import { PicturePainter } from "./picture_painter.js" */
+/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 /** @import { Context } from "./marks.js" */
 /** @import { Grid, Look, Pane } from "./types.js" */
 
@@ -8,7 +8,7 @@ import { make } from "../view/dom.js";
 import { Canvas2dPainter } from "./canvas2d.js";
 import { heatOf } from "./heat.js";
 import { drawMarks } from "./marks.js";
-import { resize } from "./picture_painter.js";
+import { resize, sizeOf } from "./picture_painter.js";
 import { WebglPainter } from "./webgl.js";
 
 const STEPS = 16; // of a pane's strength; marks are drawn anew at each
@@ -61,15 +61,15 @@ export class Compositor {
   }
 
   /**
-   * Copy the video's current frame; it may have another size than the one before (a phone that is turned).
+   * Copy the camera's picture; it may have another size than the one before (a phone that is turned).
    *
-   * @param {HTMLVideoElement} video
+   * @param {Picture} picture
    * @param {number} slot 0 to slots - 1
    */
-  keep(video, slot) {
+  keep(picture, slot) {
     if (!(slot >= 0 && slot < this.#slots)) throw new RangeError(`The ring has no slot ${slot}.`);
     this.#ready();
-    if (video.videoWidth > 0 && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) this.#painter.keep(video, slot);
+    if (sizeOf(picture).width > 0) this.#painter.keep(picture, slot);
   }
 
   /**

@@ -9,7 +9,7 @@
 
 /** @import { Message } from "./message.js" */
 
-const NEAR = 0.35; // of the time between two frames: how far a result may be from its frame
+const NEAR_MS = 8; // how far a result may be from its frame: half the time between two at 60 a second
 const INTERVALS = 30; // frames that the usual time between two is taken from
 const LOOPS = 60; // results that the hold-back is taken from
 const SLACK_MS = 4;
@@ -36,6 +36,8 @@ export class Timeline {
   #next = 0;
   /** @type {Message | null} */
   #newest = null;
+  /** @type {{ message: Message, arrived: number }[]} results of frames that are still to come, oldest first */
+  #early = [];
   /** @type {number[]} milliseconds from capture to the result's arrival, newest last */
   #loops = [];
   #shown = -Infinity;
@@ -57,25 +59,26 @@ export class Timeline {
   frame(captured) {
     const slot = this.#next;
     this.#next = (slot + 1) % this.#slots;
-    this.#frames = [...this.#frames.filter((frame) => frame.slot !== slot), { slot, captured, result: null }];
+    const frame = { slot, captured, result: null };
+    this.#frames = [...this.#frames.filter((other) => other.slot !== slot), frame];
+    this.#meet(frame);
     return slot;
   }
 
   /**
    * @param {Message} message
    * @param {number} now Unix milliseconds
-   * @returns {Kept | null} the frame that it is about; null where it cannot be told, or is not kept any more
+   * @returns {Kept | null} the frame that it is about; null where it cannot be told, is not kept any more, or is still
+   *   to come: a result may be faster than the browser, and waits then
    */
   result(message, now) {
     const { captured } = message;
     if (captured === null) return null;
     const kept = nearest(this.#frames, captured);
-    const own = kept !== null && Math.abs(kept.captured - captured) <= NEAR * this.#interval() ? kept : null;
-    if (own) {
-      this.matched += 1;
-      own.result = message;
-      this.#loops = [...this.#loops, now - own.captured].slice(-LOOPS);
-    } else if (captured < (this.#frames[0]?.captured ?? -Infinity)) this.late += 1;
+    const own = kept !== null && Math.abs(kept.captured - captured) <= NEAR_MS ? kept : null;
+    if (own) this.#match(own, message, now);
+    else if (captured < (this.#frames[0]?.captured ?? -Infinity)) this.late += 1;
+    else if (captured > (this.#frames.at(-1)?.captured ?? -Infinity)) this.#early.push({ message, arrived: now });
     else this.unmatched += 1;
     if (this.#newest?.captured == null || captured >= this.#newest.captured) this.#newest = message;
     return own;
@@ -119,9 +122,34 @@ export class Timeline {
   /** Start anew: another camera, whose clock is another. */
   clear() {
     this.#frames = [];
+    this.#early = [];
     this.#newest = null;
     this.#loops = [];
     this.#shown = -Infinity;
+  }
+
+  /**
+   * Results that were faster than their frame.
+   *
+   * @param {Kept} frame the newest
+   */
+  #meet(frame) {
+    while (this.#early[0] && (this.#early[0].message.captured ?? 0) <= frame.captured + NEAR_MS) {
+      const { message, arrived } = /** @type {{ message: Message, arrived: number }} */ (this.#early.shift());
+      if ((message.captured ?? 0) >= frame.captured - NEAR_MS) this.#match(frame, message, arrived);
+      else this.unmatched += 1; // the browser has left its frame out
+    }
+  }
+
+  /**
+   * @param {Kept} frame
+   * @param {Message} message
+   * @param {number} arrived Unix milliseconds
+   */
+  #match(frame, message, arrived) {
+    this.matched += 1;
+    frame.result = message;
+    this.#loops = [...this.#loops, arrived - frame.captured].slice(-LOOPS);
   }
 
   /** @param {Kept} frame */

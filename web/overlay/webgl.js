@@ -1,10 +1,10 @@
 /** Picture and heat by WebGL 2: one pass a pane, with one look at the picture and one at its heat for each pixel. */
 
-/** @import { PicturePainter } from "./picture_painter.js" */
+/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
-import { resize } from "./picture_painter.js";
+import { resize, sizeOf } from "./picture_painter.js";
 
 // One triangle that covers the pane; pictures are uploaded from their top row on, so down is up.
 const VERTEX = `#version 300 es
@@ -28,6 +28,8 @@ void main() {
   colour = vec4(texture(picture, place).rgb * (1.0 - hot.a) + hot.rgb, 1.0);
 }`;
 
+// The processor under a graphics card's name: Chromium does not always count it as a "major performance caveat".
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 const PICTURE_UNIT = 0;
 const HEAT_UNIT = 1;
 
@@ -57,6 +59,10 @@ export class WebglPainter {
       preserveDrawingBuffer: true, // the last painting stays there to be saved
     });
     if (!gl) throw new Error("This browser gives no WebGL 2.");
+    if (!evenSlow && SOFTWARE.test(nameOf(gl))) {
+      gl.getExtension("WEBGL_lose_context")?.loseContext();
+      throw new Error("No graphics card does WebGL 2 here.");
+    }
     this.#gl = gl;
     const program = link(gl);
     gl.useProgram(program);
@@ -73,17 +79,16 @@ export class WebglPainter {
   }
 
   /**
-   * @param {HTMLVideoElement} video
+   * @param {Picture} picture
    * @param {number} slot
    */
-  keep(video, slot) {
+  keep(picture, slot) {
     const gl = this.#gl;
     gl.activeTexture(gl.TEXTURE0 + PICTURE_UNIT);
     const place = (this.#slots[slot] ??= { texture: texture(gl, gl.NEAREST), width: 0, height: 0 });
     gl.bindTexture(gl.TEXTURE_2D, place.texture);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, video);
-    place.width = video.videoWidth;
-    place.height = video.videoHeight;
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
+    Object.assign(place, sizeOf(picture));
   }
 
   /**
@@ -128,6 +133,15 @@ export class WebglPainter {
     // Browsers keep a handful of contexts and take the oldest away, so this one is given back at once.
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
+}
+
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @returns {string} what draws; browsers that hide it say something general
+ */
+function nameOf(gl) {
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  return String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
 /** @param {WebGL2RenderingContext} gl */

@@ -8,6 +8,7 @@
 
 /** @import { Compositor } from "../overlay/compositor.js" */
 /** @import { Message } from "../overlay/message.js" */
+/** @import { Picture } from "../overlay/picture_painter.js" */
 /** @import { Wish } from "../overlay/panes.js" */
 /** @import { Showing } from "../overlay/timeline.js" */
 /** @import { Look } from "../overlay/types.js" */
@@ -62,7 +63,7 @@ export class OverlayView {
     this.#plan = plan;
     this.#compositor = createCompositor(plan.tables, { slots: SLOTS });
     this.element = this.#compositor.element;
-    this.#frames = new CameraFrames(plan.camera, (captured) => this.#frame(captured));
+    this.#frames = new CameraFrames(plan.camera, (picture, captured) => this.#frame(picture, captured));
   }
 
   /** @returns {Promise<void>} fulfils with the first painting */
@@ -164,11 +165,14 @@ export class OverlayView {
     this.#compositor.close();
   }
 
-  /** @param {number | null} captured */
-  #frame(captured) {
+  /**
+   * @param {Picture} picture
+   * @param {number | null} captured
+   */
+  #frame(picture, captured) {
     this.#captureKnown = captured !== null;
     const slot = this.#timeline.frame(captured ?? now());
-    this.#compositor.keep(this.#frames.video, slot);
+    this.#compositor.keep(picture, slot);
     this.#paintNewest();
   }
 
