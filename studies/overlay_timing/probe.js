@@ -13,13 +13,30 @@ async () => {
   const now = () => performance.timeOrigin + performance.now();
 
   const sample = new OffscreenCanvas(WIDTH, 1).getContext("2d", { alpha: false, willReadFrequently: true });
-  const rowOf = (picture) => {
-    const width = picture.displayWidth ?? picture.videoWidth; // a VideoFrame or a video element
-    const height = picture.displayHeight ?? picture.videoHeight;
+  const text = (values) => btoa(String.fromCharCode(...values));
+  const rowOfVideo = (video) => {
+    const { videoWidth: width, videoHeight: height } = video;
     const strip = Math.floor(height / 12);
-    sample.drawImage(picture, 0, height - (strip * 5) / 8, width, strip / 4, 0, 0, WIDTH, 1);
-    const { data } = sample.getImageData(0, 0, WIDTH, 1);
-    return btoa(String.fromCharCode(...data.filter((_, index) => index % 4 === 1)));
+    sample.drawImage(video, 0, height - (strip * 5) / 8, width, strip / 4, 0, 0, WIDTH, 1);
+    return text(sample.getImageData(0, 0, WIDTH, 1).data.filter((_, index) => index % 4 === 1));
+  };
+  // Of a frame in memory only this row's luma is copied: to draw it would convert the whole frame's colours once more.
+  const rowOfFrame = (frame, holder) => {
+    const { codedWidth: width, codedHeight: height } = frame;
+    const y = 2 * Math.floor((height - Math.floor(height / 12) / 2) / 2);
+    const rect = { x: 0, y, width, height: 2 };
+    const luma = new Uint8Array(frame.allocationSize({ rect }));
+    frame.copyTo(luma, { rect }).then(() => {
+      const middle = (_, cell) => luma[Math.floor(((cell + 0.5) * width) / WIDTH)];
+      holder.row = text(Array.from({ length: WIDTH }, middle));
+    });
+  };
+  /** Its `row` may come a little later. */
+  const holderOf = (picture) => {
+    const holder = { row: null };
+    if (["I420", "NV12"].includes(picture.format)) rowOfFrame(picture, holder);
+    else holder.row = rowOfVideo(picture);
+    return holder;
   };
 
   const fresh = () => ({ results: [], ages: { age: [], uplink: [], downlink: [] }, held: [], seen: [], work: [] });
@@ -47,7 +64,7 @@ async () => {
   Compositor.prototype.keep = timed(Compositor.prototype.keep, (ms, [picture, slot]) => {
     if (spent !== null) probe.work.push(spent);
     spent = ms;
-    slots[slot] = rowOf(picture);
+    slots[slot] = holderOf(picture);
     if (met) met[1] = slots[slot];
     met = null;
   });
@@ -97,7 +114,7 @@ async () => {
   };
   probe.end = () => {
     const { results, ages, held, seen, work } = probe;
-    return { results, ages, held, seen, work };
+    return { results: results.map(([rtp, holder]) => [rtp, holder && holder.row]), ages, held, seen, work };
   };
 
   /** Note the camera's frames and the annotated ones, where the server paints. */
@@ -108,17 +125,17 @@ async () => {
       if (!watching) return;
       const shown = now();
       video.requestVideoFrameCallback(look);
-      probe.returned.push([rowOf(video), shown]);
+      probe.returned.push([rowOfVideo(video), shown]);
     };
     Object.assign(probe, { returned: [], captured: [] });
     video.requestVideoFrameCallback(look);
     const frames = new CameraFrames(probe.camera, (picture, captured) => {
-      if (captured !== null) probe.captured.push([rowOf(picture), captured]);
+      if (captured !== null) probe.captured.push([holderOf(picture), captured]);
     });
     probe.unwatch = () => {
       watching = false;
       frames.close();
-      return { returned: probe.returned, captured: probe.captured };
+      return { returned: probe.returned, captured: probe.captured.map(([{ row }, at]) => [row, at]) };
     };
   };
 

@@ -1,6 +1,6 @@
 """The figures of each mode, the bounds they are held against, and the table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -13,8 +13,12 @@ from studies.overlay_timing.numbered import Matches, join, latencies
 MATCHED = 0.99
 AGE_480P = {"exact": 45.0, "live": 50.0}  # p95, milliseconds
 OVER_ECHO_MS = 30.0  # what inference may add at 720p
-PARTS = ("seen", "uplink", "held", "downlink")  # of an age: until the page has the frame; the way up, server, way down
-HEADINGS = ("a second", "matched", "wrong", "none", "unread", "age", "paint", "all drawn", *PARTS, "server CPU")
+PARTS = {  # of an age
+    "seen": "until the page has it",
+    "uplink": "way up, ms",
+    "held": "in the server, ms",
+    "downlink": "way down, ms",
+}
 RETURNED_MBPS = 2.0
 KEYFRAMES = 2
 
@@ -112,30 +116,27 @@ def quality_verdicts(size: str, quality: Traffic) -> list[Verdict]:
 
 
 def print_size(console: Console, size: str, runs: Sequence[Figures]) -> None:
-    """One row a mode; times are p50 / p95."""
-    table = Table(title=f"{size}: milliseconds, p50 / p95", box=None, pad_edge=False)
-    table.add_column("mode")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right")
+    """One column a mode; times are milliseconds, p50 / p95."""
+    table = Table(title=size, box=None, pad_edge=False)
+    table.add_column("")
     for run in runs:
-        matches = run.matches
-        counts = (
-            ["-"] * 4
-            if matches is None
-            else [
-                f"{100 * matches.matched:.1f} %",
-                *(str(count) for count in (matches.wrong, matches.without, matches.unreadable)),
-            ]
-        )
-        table.add_row(
-            run.name,
-            f"{run.rate:.1f}",
-            *counts,
-            *(_pair(times) for times in (run.age, run.painted, run.drawn)),
-            *(_pair(run.parts.get(part)) for part in PARTS),
-            "-" if run.cpu is None else f"{run.cpu:.0f} %",
-        )
+        table.add_column(run.name, justify="right")
+    for name, cell in ROWS:
+        table.add_row(name, *(cell(run) for run in runs))
+    for part, name in PARTS.items():
+        table.add_row(name, *(_pair(run.parts.get(part)) for run in runs))
+    table.add_row("server CPU", *("-" if run.cpu is None else f"{run.cpu:.0f} %" for run in runs))
     console.print(table)
+
+
+def _matches(run: Figures) -> str:
+    found = run.matches
+    return "-" if found is None else f"{100 * found.matched:.1f} % of {found.results}"
+
+
+def _others(run: Figures) -> str:
+    found = run.matches
+    return "-" if found is None else f"{found.wrong} / {found.without} / {found.unreadable}"
 
 
 def _spread(values: Sequence[float]) -> Spread | None:
@@ -144,3 +145,13 @@ def _spread(values: Sequence[float]) -> Spread | None:
 
 def _pair(times: Spread | None) -> str:
     return "-" if times is None else f"{times.p50:.1f} / {times.p95:.1f}"
+
+
+ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
+    ("painted results a second", lambda run: f"{run.rate:.1f}"),
+    ("on their very frame", _matches),
+    ("wrong / none / unreadable", _others),
+    ("age at paint, ms", lambda run: _pair(run.age)),
+    ("keep and paint, ms", lambda run: _pair(run.painted)),
+    ("with all drawing, ms", lambda run: _pair(run.drawn)),
+)

@@ -1,0 +1,91 @@
+"""What the overlay's timing study makes of the notes that page and server took."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from streamer.bench.clip import LOOP, MovingPhotograph, frame_number
+from streamer.frames import planes
+from studies.overlay_timing.browser import Traffic, Watched
+from studies.overlay_timing.numbered import FPS, Matches, join, latencies, number_of, read_notes, write_clip
+from studies.overlay_timing.report import figures, print_size, quality_verdicts, verdicts
+
+WIDTH, HEIGHT = 320, 240
+CLIP = MovingPhotograph(WIDTH, HEIGHT)
+
+
+def row(number: int) -> str:
+    """What the page hands over of frame `number`."""
+    luma = planes(CLIP.frame(number))[0]
+    pixels = np.ascontiguousarray(luma[HEIGHT - HEIGHT // 24, ::2])
+    return base64.b64encode(pixels.tobytes()).decode()
+
+
+BLANK = base64.b64encode(bytes(160)).decode()
+
+
+def watched(mode: str, results: list[tuple[int, str | None]], age: float) -> Watched:
+    ages = {"age": [age] * len(results), "uplink": [5.0], "downlink": []}
+    data = {"results": results, "ages": ages, "held": [20.0], "seen": [1.0], "work": [3.0]}
+    return Watched(mode, 2.0, 50.0, data, [4.0, 6.0])
+
+
+def test_a_row_tells_its_frames_number() -> None:
+    assert [number_of(row(number)) for number in (0, 1, 77, 40_000)] == [0, 1, 77, 40_000]
+    assert number_of(BLANK) is None
+
+
+def test_the_clip_is_what_chromium_reads(tmp_path: Path) -> None:
+    import av
+
+    file = write_clip(tmp_path / "clip.y4m", WIDTH, HEIGHT)
+    with av.open(str(file)) as container:
+        numbers = [frame_number(frame) for frame in container.decode(video=0)]
+        assert container.streams.video[0].average_rate == FPS
+    assert numbers == list(range(LOOP))
+
+
+def test_each_result_is_right_wrong_or_without_a_frame(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.write_text("100 1\n200 2\n300 -1\n400 4\n", encoding="ascii")
+    seen = read_notes(notes)
+    assert seen == {100: 1, 200: 2, 300: None, 400: 4}
+    results = [(100, row(1)), (200, row(3)), (300, row(3)), (400, None), (500, row(5)), (400, BLANK)]
+    assert join(results, seen) == Matches(results=6, right=1, wrong=1, without=1, unreadable=3)
+    assert join([], seen).matched == 0
+
+
+def test_the_latency_is_from_the_newest_capture_of_that_number() -> None:
+    loop = 1e3 * LOOP / FPS
+    captured = [(row(7), 1000.0), (row(8), 1033.0), (row(7), 1000.0 + loop)]
+    returned = [(row(7), 1050.0), (row(8), 1080.0), (row(8), 1090.0), (BLANK, 1100.0), (row(7), 1040.0 + loop)]
+    assert latencies(captured, returned) == [50.0, 47.0, 40.0]
+    assert latencies(captured, [(row(8), 1033.0 + loop)]) == [], "that one was lost"
+
+
+@pytest.mark.parametrize(("age", "kept"), [(44.0, True), (46.0, False)])
+def test_figures_are_held_against_what_is_asked(age: float, kept: bool) -> None:
+    seen: dict[int, int | None] = {100: 1, 200: 2}
+    run = figures(watched("exact", [(100, row(1)), (200, row(2))], age), seen, echo=False)
+    assert run.matches == Matches(2, 2, 0, 0, 0)
+    assert run.rate == 1.0
+    told = verdicts("640x480", [run])
+    assert [verdict.kept for verdict in told] == [True, True, kept]
+    echo = figures(watched("exact", [(100, row(1))], 15.0), seen, echo=True)
+    assert verdicts("1280x720", [run, echo])[-1].kept is kept
+    console = Console(width=100, record=True, force_terminal=False)
+    print_size(console, "640x480", [run, echo])
+    text = console.export_text()
+    assert "echo, exact" in text
+    assert "100.0 % of 2" in text
+    assert f"{age:.1f} / {age:.1f}" in text
+
+
+def test_the_bitrates_are_held_against_what_is_asked() -> None:
+    good = Traffic((1280, 720), (1280, 720), 2.0, 2.1, 2, 30.0)
+    assert all(verdict.kept for verdict in quality_verdicts("1280x720", good))
+    poor = Traffic((960, 540), (1280, 720), 2.0, 1.9, 3, 30.0)
+    assert [verdict.kept for verdict in quality_verdicts("1280x720", poor)] == [False, True, False, False]
