@@ -133,9 +133,10 @@ def _border_cells(mask: Mask) -> NDArray[np.bool_]:
 
 def _largest_components(mask: Mask, limit: int) -> list[tuple[int, int, int, int]]:
     """x, y, width and height of the `limit` largest components, largest first; all but the first must be no specks."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    # 16-bit labels keep OpenCV from its parallel labelling, which costs three times as much for a mask of this size.
+    _, _, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_16U, cv2.CCL_GRANA)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    order = np.argsort(-areas, kind="stable")[:limit]
+    order = np.lexsort((stats[1:, cv2.CC_STAT_LEFT], stats[1:, cv2.CC_STAT_TOP], -areas))[:limit]
     keep = [i for rank, i in enumerate(order) if rank == 0 or areas[i] >= MIN_AREA * SIDE * SIDE]
     return [(int(x), int(y), int(w), int(h)) for x, y, w, h in stats[1:][keep, :4]]
 

@@ -153,10 +153,10 @@ def _cost(shape: tuple[int, ...]) -> float:
 
 
 def _packed(shown: ClassMap, shape: tuple[int, int] | None = None) -> bytes:
-    grid = np.nan_to_num(shown.grid)
+    grid = np.fmin(np.fmax(shown.grid, 0), 1)  # what is no number becomes 0
     if shape is not None and shape != grid.shape:
         grid = cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
-    values = np.rint(np.clip(grid, 0, 1) * 255).astype(np.uint8)
+    values = np.rint(grid * 255).astype(np.uint8)
     return _GRID.pack(shown.index, _u16(shown.score), _u16(shown.threshold), *values.shape) + values.tobytes()
 
 
