@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from localization.prediction import Box, ClassMap, Prediction
 
@@ -156,7 +157,7 @@ def _packed(shown: ClassMap, shape: tuple[int, int] | None = None) -> bytes:
     grid = np.fmin(np.fmax(shown.grid, 0), 1)  # what is no number becomes 0
     if shape is not None and shape != grid.shape:
         grid = cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
-    values = np.rint(grid * 255).astype(np.uint8)
+    values: NDArray[np.uint8] = np.rint(grid * 255).astype(np.uint8)
     return _GRID.pack(shown.index, _u16(shown.score), _u16(shown.threshold), *values.shape) + values.tobytes()
 
 
