@@ -13,6 +13,7 @@
 
 import { Live } from "./live.js";
 import { LiveViews } from "./live_views.js";
+import { CameraSteering } from "./steering.js";
 import { byId, setIcon } from "./view/dom.js";
 import { fieldError, toast } from "./view/messages.js";
 import { asserts } from "./view/seen_panel.js";
@@ -52,6 +53,7 @@ export class LivePage {
   /** The newest `state` message, null while there is no session. @type {State | null} */
   state = null;
   #views;
+  #steering = new CameraSteering();
   #unsureSince = 0;
   #startButton = byId("start", HTMLButtonElement);
   #recordButton = byId("record", HTMLButtonElement);
@@ -131,6 +133,8 @@ export class LivePage {
       if (this.state?.recording) this.#parts.recorded();
       this.state = null;
       this.#views.reset();
+      this.#steering = new CameraSteering();
+      this.#sayPace();
       stage.unsure(false);
       strip.clear();
       this.#drawState();
@@ -163,6 +167,7 @@ export class LivePage {
 
   /** @param {Stats} stats */
   #takeStats(stats) {
+    this.#steer(stats);
     const { overlay } = this.#views;
     const ages = overlay.view?.ages;
     this.#parts.strip.stats(
@@ -170,6 +175,24 @@ export class LivePage {
       this.#run.session?.roundTrip ?? null,
       ages ? { p50: ages.percentile("age", 0.5), p95: ages.percentile("age", 0.95) } : null,
     );
+  }
+
+  /** @param {Stats} stats */
+  #steer(stats) {
+    const { session, camera } = this.#run;
+    const inputSize = this.#parts.models.card?.input_size ?? 0;
+    if (!session?.sender || !camera || !this.state) return;
+    const { width = 0, height = 0 } = camera.getSettings();
+    const { mode, recording } = this.state;
+    void this.#steering.note(stats, session.sender, { mode, recording: recording !== null, width, height, inputSize });
+    this.#sayPace();
+  }
+
+  #sayPace() {
+    const hint = byId("pace-hint", HTMLParagraphElement);
+    const { said } = this.#steering;
+    if (hint.textContent !== said) hint.textContent = said;
+    hint.hidden = said === "";
   }
 
   #drawState() {

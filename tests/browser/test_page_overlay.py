@@ -205,3 +205,29 @@ def test_the_server_paints_where_it_was_chosen_before(visitor: Visitor, server: 
     expect(page.locator("#headline")).to_have_attribute("data-tone", "shown")
     assert page.locator("#headline").inner_text() in CATS
     expect(page.locator("#legend")).to_contain_text("paint")
+
+
+def test_a_camera_sends_no_more_than_a_slow_server_can_use(visitor: Visitor, server: Server) -> None:
+    # The server's statistics, as they were if it skipped two pictures of three.
+    slow = """
+      const { parse } = JSON;
+      JSON.parse = (text, ...rest) => {
+        const said = parse(text, ...rest);
+        if (window.slow && said?.type === "stats") said.dropped = Math.round((said.received * 2) / 3);
+        return said;
+      };
+      window.slow = true;"""
+    page = visitor.go_live(server.url, script=f"{COUNT}{slow}")
+    asked = "peer.getSenders()[0].getParameters().encodings[0]"
+    eventually(page, lambda: (page.evaluate(f"{asked}.maxFramerate") or 99) < 20)
+    limit = page.evaluate(f"{asked}.maxFramerate")
+    assert page.evaluate(f"{asked}.scaleResolutionDownBy") > 1
+    expect(page.locator("#pace-hint")).to_contain_text("pictures a second")
+    sent = """async () => [...(await peer.getStats()).values()].find(({ type }) => type === "outbound-rtp")"""
+    eventually(page, lambda: page.evaluate(sent)["frameHeight"] < 480)
+    eventually(page, lambda: page.evaluate(sent).get("framesPerSecond", 99) <= limit + 1)
+    # In mode "video" the picture that comes back keeps its size.
+    choose(page, "mode", "video")
+    eventually(page, lambda: page.evaluate(f"{asked}.scaleResolutionDownBy") == 1)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator("#pace-hint")).to_be_hidden()

@@ -1,0 +1,121 @@
+"""How the page keeps the camera's stream to what the server can use: a model of a slow server, played in Node."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.node import run_module
+
+# A server that processes `capacity` pictures a second, by second, and a camera that sends 30 or the limit.
+PLAY = """
+const { Pace } = await import(`${web}/steering.js`);
+const pace = new Pace();
+let [received, dropped] = [0, 0];
+tell(input.map((capacity) => {
+  const sent = Math.min(30, pace.limit ?? 30);
+  received += sent;
+  dropped += Math.max(0, sent - capacity);
+  pace.note({ received, dropped });
+  return pace.limit;
+}));
+"""
+NOTES = """
+const { Pace } = await import(`${web}/steering.js`);
+const pace = new Pace();
+tell(input.map((counted) => (pace.note(counted), pace.limit)));
+"""
+ENCODE = """
+const { encodingFor } = await import(`${web}/steering.js`);
+tell(input.map(([limit, use]) => encodingFor(limit, use)));
+"""
+STEER = """
+const { CameraSteering } = await import(`${web}/steering.js`);
+const set = [];
+const sender = {
+  encodings: [{ active: true, maxFramerate: 60 }],
+  getParameters() { return { encodings: structuredClone(this.encodings) }; },
+  async setParameters({ encodings }) {
+    set.push(encodings[0]);
+    if (set.length === 1) throw new Error("not now");
+    this.encodings = encodings;
+  },
+};
+const steering = new CameraSteering();
+const said = [];
+for (const [received, dropped] of input.counted) {
+  await steering.note({ received, dropped }, sender, input.use);
+  said.push(steering.said);
+}
+tell({ set, said });
+"""
+USE = {"mode": "overlay", "recording": False, "width": 1280, "height": 720, "inputSize": 224}
+
+
+def limits(capacities: list[int]) -> list[int | None]:
+    """The limit after each second."""
+    told: list[int | None] = run_module(PLAY, capacities)
+    return told
+
+
+def encoding(limit: int | None, **use: Any) -> dict[str, float]:
+    told: list[dict[str, float]] = run_module(ENCODE, [[limit, USE | use]])
+    return told[0]
+
+
+def test_a_server_that_keeps_up_is_left_alone() -> None:
+    assert set(limits([30] * 60)) == {None}
+    assert set(limits([27] * 60)) == {None}, "one in ten is no bottleneck"
+
+
+def test_a_slow_server_gets_as_many_as_it_can_use() -> None:
+    told = limits([10] * 10)
+    assert told[3] == 10
+    assert told[-1] is not None
+    assert told[-1] <= 13
+
+
+def test_more_is_tried_less_and_less_often() -> None:
+    told = limits([10] * 300)
+    raised = [second for second, (a, b) in enumerate(pairwise(told)) if a and b and b > a]
+    gaps = [b - a for a, b in pairwise(raised)]
+    assert len(raised) >= 3
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 4 * gaps[0]
+    assert 10 <= sum(limit or 30 for limit in told[10:]) / len(told[10:]) < 12
+
+
+def test_a_server_that_recovers_gets_all_again() -> None:
+    told = limits([8] * 10 + [100] * 120)
+    assert told[9] == 8
+    assert told[-1] is None or told[-1] >= 30
+
+
+def test_another_streams_counters_begin_anew() -> None:
+    first = [{"received": 30 * second, "dropped": 0} for second in range(100, 103)]
+    other = [{"received": 30 * second, "dropped": 0} for second in range(1, 8)]
+    assert run_module(NOTES, first + other) == [None] * 10
+    busy = [{"received": 30 * second, "dropped": 15 * second} for second in range(1, 9)]
+    assert run_module(NOTES, first + busy)[-1] == 15
+
+
+def test_what_the_server_only_looks_at_may_be_smaller() -> None:
+    assert encoding(None) == {"scaleResolutionDownBy": 1}
+    assert encoding(12) == {"maxFramerate": 12, "maxBitrate": 500_000, "scaleResolutionDownBy": 2}
+    assert encoding(24)["maxBitrate"] == round(0.15 * 640 * 360 * 24)
+    assert encoding(12, inputSize=384)["scaleResolutionDownBy"] == pytest.approx(720 / 576)
+    assert encoding(12, width=320, height=240)["scaleResolutionDownBy"] == 1
+    for use in ({"mode": "video"}, {"recording": True}):
+        kept = encoding(12, **use)
+        assert kept["scaleResolutionDownBy"] == 1
+        assert kept["maxBitrate"] == round(0.15 * 1280 * 720 * 12)
+
+
+def test_the_sender_is_asked_once_and_again_where_it_refused() -> None:
+    counted = [(30 * second, 15 * second) for second in range(1, 8)]
+    told = run_module(STEER, {"counted": counted, "use": USE})
+    assert [each["maxFramerate"] for each in told["set"]][:2] == [15, 15]
+    assert told["set"][1]["active"] is True
+    assert told["said"][0] == ""
+    assert "15 pictures a second" in told["said"][3]
+    assert len(told["set"]) < len(counted)

@@ -1,0 +1,138 @@
+/**
+ * Steers the camera's stream by what the server can use: a picture that it only throws away still costs it the decoding,
+ * and this device the encoding. While the server keeps up, nothing is changed.
+ */
+
+/** @import { Mode, Stats } from "./protocol.js" */
+
+const JUDGED_OVER = 3; // messages of statistics, one a second
+const TOO_MANY = 0.15; // share of the pictures that the server skipped: it is the bottleneck
+const FEW = 0.05;
+const LEAST_RATE = 2; // pictures a second
+const UNBOUND_RATE = 60; // above which no rate need be named
+const RAISE = 1.25;
+const PATIENCE = 5; // calm messages before more pictures are tried
+const LONGEST_PATIENCE = 80; // it doubles with each try that was too much
+const LEAST_SIDE = 360; // pixels of the shorter side
+const INPUTS = 1.5; // times the model's own input: the server shrinks the picture to that
+const BITS_PER_PIXEL = 0.15;
+const LEAST_BITRATE = 500_000;
+
+/** How many pictures a second the server keeps up with. */
+export class Pace {
+  /** Pictures a second to send at most; null while the server keeps up with whatever comes. @type {number | null} */
+  limit = null;
+  /** @type {{ received: number, dropped: number } | null} counted at the newest message */
+  #before = null;
+  /** @type {{ received: number, dropped: number }[]} by message, newest last */
+  #window = [];
+  #calm = 0;
+  #patience = PATIENCE;
+  #tried = false; // the limit was raised since it was last cut
+
+  /**
+   * @param {{ received: number, dropped: number }} counted since the stream began
+   * @returns {boolean} whether the limit is another now
+   */
+  note({ received, dropped }) {
+    const before = this.#before;
+    this.#before = { received, dropped };
+    if (before === null || received < before.received) return false;
+    const since = { received: received - before.received, dropped: dropped - before.dropped };
+    this.#window = [...this.#window, since].slice(-JUDGED_OVER);
+    if (this.#window.length < JUDGED_OVER) return false;
+    const total = (/** @type {"received" | "dropped"} */ name) => this.#window.reduce((sum, each) => sum + each[name], 0);
+    const share = total("dropped") / Math.max(1, total("received"));
+    if (share > TOO_MANY) return this.#cut((total("received") - total("dropped")) / JUDGED_OVER);
+    this.#calm = share <= FEW ? this.#calm + 1 : 0;
+    return this.limit !== null && this.#calm >= this.#patience && this.#raise(this.limit);
+  }
+
+  /** @param {number} processed pictures a second */
+  #cut(processed) {
+    const limit = Math.max(LEAST_RATE, Math.floor(processed));
+    if (this.#tried) this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE);
+    this.#tried = false;
+    // A limit that does not help is not made stricter by the same amount again and again, but never looser here.
+    return this.#set(this.limit === null ? limit : Math.min(this.limit, limit));
+  }
+
+  /** @param {number} limit */
+  #raise(limit) {
+    const more = Math.ceil(limit * RAISE);
+    this.#tried = true;
+    return this.#set(more >= UNBOUND_RATE ? null : more);
+  }
+
+  /** @param {number | null} limit */
+  #set(limit) {
+    const changed = limit !== this.limit;
+    this.limit = limit;
+    this.#window = [];
+    this.#calm = 0;
+    return changed;
+  }
+}
+
+/**
+ * @typedef {object} Use what becomes of the camera's pictures
+ * @property {Mode} mode
+ * @property {boolean} recording the server records them
+ * @property {number} width
+ * @property {number} height
+ * @property {number} inputSize of the model, pixels
+ */
+
+/**
+ * What the browser is told for such a limit. Where the server only looks at the pictures, smaller ones do as well; where
+ * it sends or records them they stay as they are.
+ *
+ * @param {number | null} limit pictures a second
+ * @param {Use} use
+ * @returns {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number }}
+ */
+export function encodingFor(limit, { mode, recording, width, height, inputSize }) {
+  if (limit === null) return { scaleResolutionDownBy: 1 };
+  const side = Math.max(LEAST_SIDE, INPUTS * inputSize);
+  const looksOnly = mode === "overlay" && !recording;
+  const scale = looksOnly ? Math.max(1, Math.min(width, height) / side) : 1;
+  const pixels = (width * height) / scale ** 2;
+  const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * limit));
+  return { maxFramerate: limit, maxBitrate, scaleResolutionDownBy: scale };
+}
+
+/** Keeps one session's camera stream to what its server can use. */
+export class CameraSteering {
+  #pace = new Pace();
+  #asked = "";
+
+  /** @returns {string} what the person should know; empty while nothing is held back */
+  get said() {
+    const { limit } = this.#pace;
+    return limit === null ? "" : `The server keeps up with ${limit} pictures a second, so the camera sends it no more.`;
+  }
+
+  /**
+   * @param {Stats} stats
+   * @param {RTCRtpSender} sender of the camera's track
+   * @param {Use} use
+   */
+  async note(stats, sender, use) {
+    this.#pace.note(stats);
+    const wanted = encodingFor(this.#pace.limit, use);
+    const asked = JSON.stringify(wanted);
+    if (asked === this.#asked || (this.#asked === "" && this.#pace.limit === null)) return;
+    this.#asked = asked;
+    const parameters = sender.getParameters();
+    const [encoding] = parameters.encodings;
+    if (!encoding) return;
+    delete encoding.maxFramerate;
+    delete encoding.maxBitrate;
+    Object.assign(encoding, wanted);
+    try {
+      await sender.setParameters(parameters);
+    } catch {
+      this.#asked = ""; // the session has ended, or is being changed at this moment: asked again with the next message
+    }
+  }
+}
