@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import heapq
 import json
+import logging
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +38,8 @@ from tests.node import run_module
 from tests.peers import serving
 from tests.relay import BLACKOUT, CLEAR, Relay
 from tests.rtp_packets import DELTA, KEY, Collector
+
+logger = logging.getLogger(__name__)  # `--log-cli-level=INFO` shows the figures
 
 CLOCK = 90_000  # of RTP video
 FPS = 30
@@ -221,9 +224,13 @@ def test_messages_keep_coming_and_get_no_older(recording: Recording, phase: str)
     assert decoded > 0.6 * sent, told
     assert arrived > 0.6 * localized > 0, told
     first, last = (median(recording.latencies(phase, part, 3)) for part in (0, 2))
+    slowest = max(recording.latencies(phase))
+    logger.info(
+        "%s loss: %s; %.0f ms, then %.0f ms, at most %.0f ms", phase, told, first * 1e3, last * 1e3, slowest * 1e3
+    )
     # A queue that grew would have grown by seconds.
     assert last < first + 0.5
-    assert max(recording.latencies(phase)) < 2.0
+    assert slowest < 2.0
 
 
 def test_every_message_names_the_very_frame(recording: Recording) -> None:
@@ -255,6 +262,7 @@ def test_results_come_again_after_a_blackout(recording: Recording) -> None:
 def test_results_come_again_within_a_second(recording: Recording) -> None:
     back, _ = recording.phases["after"]
     first = recording.during("after")[0]
+    logger.info("after the blackout: first result in %.0f ms", (first.at - back) * 1e3)
     assert first.at - back < 1.0
     assert first.stamps.captured is not None
     assert first.stamps.captured / 1e3 > back - 0.25, "of a picture from the time before the blackout"
