@@ -388,7 +388,20 @@ def test_frames_do_not_age_before_the_decoder_and_come_again_after_a_blackout(se
     ages = [when - captured for when, captured in released]
     assert max(ages) < DELAY_S + JITTER_S + rtc.HOLE_DEADLINE_S + 0.1, "it waited longer than a hole may stay open"
     assert [captured for _, captured in released] == sorted({captured for _, captured in released})
-    back = min(when for when, captured in released if captured >= dark[1])
-    assert back - dark[1] < 1.0
+    # A keyframe of twelve packets may be lost again and again: the next test counts how often that takes long.
+    assert recovery(released, dark) < 2.0
     before = sum(captured < dark[0] for _, captured in released)
     assert before > dark[0] * FPS / 3
+
+
+def recovery(released: Iterable[tuple[float, float]], dark: tuple[float, float]) -> float:
+    """Seconds from the end of the dark until a new picture goes to the decoder."""
+    return min(when for when, captured in released if captured >= dark[1]) - dark[1]
+
+
+@pytest.mark.parametrize("path", LOSSY.values(), ids=LOSSY)
+def test_the_picture_is_back_within_a_second_nearly_always(path: relay.Path) -> None:
+    dark = (1.0, 2.0)
+    times = sorted(recovery(Wire(seed, path, dark).run(4.0), dark) for seed in range(100))
+    logger.info("after a blackout: median %.0f ms, slowest of 100 %.0f ms", times[50] * 1e3, times[-1] * 1e3)
+    assert sum(seconds < 1.0 for seconds in times) >= 97
