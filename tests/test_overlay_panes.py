@@ -122,3 +122,16 @@ def test_the_cameras_clock_is_told_by_the_frame_that_came_soonest() -> None:
     walls = run_module(CAPTURES, given)
     errors = [wall - (captured + apart + away) for wall, captured, away in zip(walls, frames, drift, strict=True)]
     assert max(abs(error) for error in errors[100:]) < 3
+
+
+def test_a_camera_clock_that_was_set_back_or_forward_is_followed() -> None:
+    steady = [(1000 + 33.0 * number, 50_000 + 33.0 * number) for number in range(100)]
+    back = [(10 + 33.0 * number, 53_300 + 33.0 * number) for number in range(50)]
+    forward = [(90_000 + 33.0 * number, 55_000 + 33.0 * number) for number in range(50)]
+    hiccup = [(1000 + 33.0 * 100, 50_000 + 33.0 * 100 + 900)]
+    slow = [(1000 + 33.0 * number - 5000, 50_000 + 33.0 * number) for number in range(200, 220)]
+    walls = run_module(CAPTURES, steady + hiccup)
+    assert walls[-1] == 50_000 + 33.0 * 100, "one late frame is only late"
+    for others in (back, forward, slow):
+        walls = run_module(CAPTURES, steady + others)
+        assert walls[-1] == others[-1][1]

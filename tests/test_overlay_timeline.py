@@ -20,7 +20,9 @@ tell(input.map(({ slots, events }) => {
     if (kind === "result") return timeline.result(value, now)?.captured ?? null;
     if (kind === "exact") return brief(timeline.exact(value));
     if (kind === "live") return brief(timeline.live());
-    if (kind === "counts") return [timeline.matched, timeline.unmatched, timeline.late];
+    if (kind === "counts") return timeline.recent;
+    if (kind === "clear") return timeline.clear(value);
+    if (kind === "forget") return timeline.forget();
     return timeline.holdBack;
   });
 }));
@@ -39,6 +41,11 @@ def result(frame: int, captured: float | None) -> dict[str, Any]:
     return {"frame": frame, "captured": captured}
 
 
+def counts(matched: int = 0, unmatched: int = 0, late: int = 0, undated: int = 0) -> dict[str, int]:
+    """What became of the last results."""
+    return {"matched": matched, "unmatched": unmatched, "late": late, "undated": undated}
+
+
 def test_results_find_their_frames_in_spite_of_jitter() -> None:
     frames = [1000 + GAP * number + (number % 3 - 1) * 4 for number in range(60)]
     events: list[tuple[Any, ...]] = []
@@ -50,7 +57,7 @@ def test_results_find_their_frames_in_spite_of_jitter() -> None:
     outcome = play([*events, ("counts",)])
     found = [told for event, told in zip(events, outcome, strict=False) if event[0] == "result"]
     assert found == frames[: len(found)]
-    assert outcome[-1] == [58, 0, 0]
+    assert outcome[-1] == counts(matched=58)
 
 
 def test_a_result_between_two_frames_or_gone_by_has_none() -> None:
@@ -62,7 +69,7 @@ def test_a_result_between_two_frames_or_gone_by_has_none() -> None:
         ("result", result(2, None), 2000),  # the server cannot tell
         ("counts",),
     ]
-    assert play(events)[-4:] == [None, None, None, [0, 1, 1]]
+    assert play(events)[-4:] == [None, None, None, counts(unmatched=1, late=1, undated=1)]
 
 
 def test_a_result_that_is_faster_than_its_frame_waits_for_it() -> None:
@@ -81,8 +88,8 @@ def test_a_result_that_is_faster_than_its_frame_waits_for_it() -> None:
     outcome = play(events)
     assert outcome[3:5] == [None, None]
     assert outcome[6] == {"captured": at[3], "result": 3, "strength": 1, "exact": True}
-    assert outcome[8] == [1, 1, 0]
-    assert outcome[10] == [2, 1, 0]
+    assert outcome[8] == counts(matched=1, unmatched=1)
+    assert outcome[10] == counts(matched=2, unmatched=1)
 
 
 def test_exact_shows_a_frame_with_its_own_map_and_never_goes_back() -> None:
@@ -104,16 +111,97 @@ def test_exact_shows_a_frame_with_its_own_map_and_never_goes_back() -> None:
     assert told[6] == {"captured": frames[3], "result": 3, "strength": 1, "exact": True}
 
 
-def test_exact_goes_on_without_a_map_when_the_usual_time_is_over() -> None:
+def test_exact_waits_for_the_next_map_and_goes_on_without_when_none_comes() -> None:
     events: list[tuple[Any, ...]] = []
-    frames = [1000 + GAP * number for number in range(10)]
+    frames = [1000 + GAP * number for number in range(30)]
     for number, captured in enumerate(frames[:8]):
         events += [("frame", captured), ("result", result(number, captured), captured + 40), ("exact", captured + 41)]
-    events += [("frame", frames[8]), ("hold",), ("exact", frames[8] + 41), ("exact", frames[8] + 45)]
+    for captured in frames[8:]:
+        events += [("frame", captured), ("hold",), ("exact", captured + 39), ("exact", captured + 45)]
+    outcome = [
+        (event[1], told) for event, told in zip(events, play(events), strict=True) if event[0] == "exact" and told
+    ]
+    own, without = outcome[:8], outcome[8:]
+    assert all(told["exact"] for _, told in own)
+    assert [told["captured"] for _, told in own] == frames[:8]
+    # No picture stands under another's map as long as the next may come; then the pictures go on, and the map fades.
+    assert without[0][0] >= frames[7] + 41 + 350
+    assert not any(told["exact"] for _, told in without)
+    assert [told["result"] for _, told in without] == [7] * len(without)
+    strengths = [told["strength"] for _, told in without]
+    assert strengths == sorted(strengths, reverse=True)
+    assert strengths[-1] < strengths[0] < 1
+
+
+def test_results_that_nobody_dated_are_shown_in_live_and_fade() -> None:
+    events: list[tuple[Any, ...]] = [("frame", 1000), ("result", result(0, None), 1040), ("live",)]
+    events += [("frame", 1665), ("live",), ("frame", 2100), ("live",)]
+    shown = [told for event, told in zip(events, play(events), strict=True) if event[0] == "live"]
+    assert [told["result"] for told in shown] == [0, 0, 0]
+    assert [told["strength"] for told in shown] == [1, 0.5, 0]
+
+
+def test_a_page_without_frames_keeps_few_results() -> None:
+    events: list[tuple[Any, ...]] = [("frame", 1000)]
+    late = [5000 + GAP * number for number in range(300)]
+    events += [("result", result(number, captured), captured + 40) for number, captured in enumerate(late)]
+    outcome = play([*events, ("frame", late[-2]), ("frame", late[-1]), ("counts",)])
+    assert outcome[-1] == counts(matched=2, unmatched=98)
+
+
+def test_a_result_that_overtook_another_does_not_keep_it_from_its_frame() -> None:
+    at = [1000 + GAP * number for number in range(4)]
+    events = [
+        ("frame", at[0]),
+        ("result", result(2, at[2]), at[1]),
+        ("result", result(1, at[1]), at[1] + 1),
+        ("frame", at[1]),
+        ("frame", at[2]),
+        ("counts",),
+    ]
+    assert play(events)[-1] == counts(matched=2)
+
+
+def test_clocks_that_drift_apart_slowly_stay_together() -> None:
+    events: list[tuple[Any, ...]] = []
+    for number in range(900):
+        captured = 1000 + GAP * number
+        drift = number / 900 * 15
+        events += [("frame", captured), ("result", result(number, captured + drift), captured + 40)]
     outcome = play(events)
-    assert outcome[-3] == 44  # every loop took 40 ms
-    assert outcome[-2] is None
-    assert outcome[-1] == {"captured": frames[8], "result": 7, "strength": 1, "exact": False}
+    assert all(outcome[index] == events[index - 1][1] for index in range(1, len(events), 2))
+
+
+def test_another_camera_begins_anew() -> None:
+    events = [
+        ("frame", 1000),
+        ("result", result(0, 1000), 1020),
+        ("clear", 1030),
+        ("frame", 1040),
+        ("result", result(1, 1010), 1050),  # of the camera before, still under way
+        ("live",),
+        ("result", result(2, 1040), 1080),
+        ("live",),
+        ("counts",),
+    ]
+    outcome = play(events)
+    assert outcome[5]["result"] is None
+    assert outcome[7] == {"captured": 1040, "result": 2, "strength": 1, "exact": True}
+    assert outcome[8] == counts(matched=1)
+
+
+def test_frames_that_were_not_kept_are_not_shown() -> None:
+    events = [
+        ("frame", 1000),
+        ("forget",),
+        ("result", result(0, 1000), 1040),
+        ("exact", 1041),
+        ("frame", 1100),
+        ("live",),
+    ]
+    outcome = play(events)
+    assert outcome[3] is None
+    assert outcome[5]["captured"] == 1100
 
 
 def test_live_shows_the_newest_of_both_and_lets_an_old_map_fade() -> None:

@@ -13,7 +13,7 @@
 
 import { Unreachable } from "./api.js";
 import { CameraError, CODEC_REFUSED, lost } from "./failures.js";
-import { ServerClock, now } from "./overlay/clock.js";
+import { ServerClock, now, setNow } from "./overlay/clock.js";
 import { parse } from "./overlay/message.js";
 
 const VERSION = 1;
@@ -78,6 +78,7 @@ export class Session {
     this.#plan = plan;
     this.mode = plan.mode;
     this.ended = new Promise((resolve) => (this.#end = resolve));
+    setNow();
     this.#peer = new RTCPeerConnection({ iceServers: plan.iceServers });
     this.#control = this.#peer.createDataChannel("seekcam", { ordered: true });
     const results = this.#peer.createDataChannel("seekcam-results", { ordered: false, maxRetransmits: 0 });
@@ -193,7 +194,7 @@ export class Session {
     else if (message.type === "bye") this.#farewell = message.detail;
     else if (message.type === "pong") {
       this.#roundTrips = [...this.#roundTrips, performance.now() - message.t].slice(-ROUND_TRIPS_KEPT);
-      this.#clock.note(performance.timeOrigin + message.t, message.server, now());
+      this.#clock.note(now() - performance.now() + message.t, message.server, now());
     }
   }
 

@@ -6,11 +6,10 @@
  */
 async () => {
   const at = (name) => import(`/static/overlay/${name}.js`);
-  const [{ Compositor }, { Timeline }, { Ages }, { CameraFrames }] = await Promise.all(
-    ["compositor", "timeline", "ages", "camera_frames"].map(at),
+  const [{ Compositor }, { Timeline }, { Ages }, { CameraFrames }, { now }] = await Promise.all(
+    ["compositor", "timeline", "ages", "camera_frames", "clock"].map(at),
   );
   const WIDTH = 160; // pixels of a row: four a cell
-  const now = () => performance.timeOrigin + performance.now();
 
   const sample = new OffscreenCanvas(WIDTH, 1).getContext("2d", { alpha: false, willReadFrequently: true });
   const text = (values) => btoa(String.fromCharCode(...values));

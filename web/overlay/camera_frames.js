@@ -46,24 +46,31 @@ export class CameraFrames {
 
   close() {
     this.#closed = true;
-    void this.#reader?.cancel();
+    release(this.#reader);
+    this.#reader = null;
     clearInterval(this.#timer);
     if (this.#video) this.#video.srcObject = null;
   }
 
   /** @param {ReadableStreamDefaultReader<VideoFrame>} reader */
   async #read(reader) {
-    void this.#reader?.cancel();
+    release(this.#reader);
     this.#reader = reader;
     const clock = new CaptureClock();
-    for (;;) {
-      const { value: frame } = await reader.read();
-      if (!frame) return; // the track has ended, or another is followed
-      try {
-        if (this.#reader === reader) this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
-      } finally {
-        frame.close(); // the camera has only a few
+    try {
+      for (;;) {
+        const { value: frame } = await reader.read();
+        if (!frame) return; // the track has ended, or another is followed
+        try {
+          if (this.#reader === reader) this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
+        } catch (error) {
+          reportError(error); // one picture that cannot be painted is not the end of all
+        } finally {
+          frame.close(); // the camera has only a few
+        }
       }
+    } finally {
+      release(reader);
     }
   }
 
@@ -85,7 +92,7 @@ export class CameraFrames {
     video.requestVideoFrameCallback((_, { captureTime }) => {
       if (this.#closed) return;
       this.#await(video);
-      this.#taken(video, captureTime === undefined ? null : performance.timeOrigin + captureTime);
+      this.#taken(video, captureTime === undefined ? null : now() - performance.now() + captureTime);
     });
   }
 
@@ -100,4 +107,9 @@ export class CameraFrames {
     this.#time = currentTime;
     this.#taken(video, null);
   }
+}
+
+/** @param {ReadableStreamDefaultReader<VideoFrame> | null} reader */
+function release(reader) {
+  reader?.cancel().catch(() => {}); // it has ended by itself
 }

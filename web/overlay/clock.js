@@ -2,6 +2,8 @@
 
 const KEPT = 15;
 const WINDOW = 300; // frames
+const JUMP_MS = 500; // a frame that comes so late is late, several in a row are of a clock that was set back
+const JUMPED = 5;
 
 /**
  * The camera's clock, which begins anywhere. A frame reaches the page within a millisecond of its capture when the page
@@ -11,6 +13,8 @@ export class CaptureClock {
   #apart = Infinity; // of this window
   #before = Infinity; // and of the one before: a clock may drift
   #count = 0;
+  #late = 0; // frames in a row
+  #newest = -Infinity;
 
   /**
    * @param {number} captured milliseconds by the camera's clock
@@ -18,8 +22,12 @@ export class CaptureClock {
    * @returns {number} Unix milliseconds of its capture
    */
   wall(captured, received) {
+    const apart = received - captured;
+    this.#late = apart - Math.min(this.#apart, this.#before) > JUMP_MS ? this.#late + 1 : 0;
+    if (captured < this.#newest || this.#late >= JUMPED) [this.#apart, this.#before, this.#count] = [Infinity, Infinity, 0];
+    this.#newest = captured;
     if (this.#count++ % WINDOW === 0) [this.#before, this.#apart] = [this.#apart, Infinity];
-    this.#apart = Math.min(this.#apart, received - captured);
+    this.#apart = Math.min(this.#apart, apart);
     return captured + Math.min(this.#apart, this.#before);
   }
 }
@@ -46,7 +54,18 @@ export class ServerClock {
   }
 }
 
+let origin = performance.timeOrigin;
+
+/**
+ * Read the system's clock anew: to be called where the page makes its peer connection. The browser dates its sender
+ * reports by what that clock says then, and a page may have stood open for hours.
+ */
+export function setNow() {
+  const readings = Array.from({ length: 20 }, () => Date.now() - performance.now());
+  origin = Math.max(...readings); // Date.now() is cut to whole milliseconds
+}
+
 /** @returns {number} Unix milliseconds, with their fractions */
 export function now() {
-  return performance.timeOrigin + performance.now();
+  return origin + performance.now();
 }

@@ -35,6 +35,13 @@ export class PaneMaker {
     });
   }
 
+  /** Another scene: nothing of the one before is blended into it. */
+  clear() {
+    this.#smooth = new Map();
+    this.#message = null;
+    this.#grids = [];
+  }
+
   /** @param {Message} message */
   #take(message) {
     const seconds = this.#message === null ? Infinity : Math.abs(message.pts - this.#message.pts);

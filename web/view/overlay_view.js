@@ -1,9 +1,9 @@
 /**
  * Mode "overlay": the person's own camera picture, with what the server found painted over it right here.
  *
- * Two ways to bring picture and map together. "exact" shows a frame when its own map has come, or without it when the
- * time in which maps usually come is over: picture and map are the same instant. "live" shows the newest picture with
- * the newest map, which fades as it gets older.
+ * Two ways to bring picture and map together. "exact" shows a frame when its own map has come: picture and map are the
+ * same instant; only when maps stop coming, the picture goes on and the last one fades. "live" shows the newest picture
+ * with the newest map, which fades as it gets older.
  */
 
 /** @import { Compositor } from "../overlay/compositor.js" */
@@ -53,10 +53,11 @@ export class OverlayView {
   #paintings = [];
   #shape = "";
   #captureKnown = true;
+  #skipped = false; // the newest picture was not kept
   /** @type {() => void} */
   #begun = () => {};
-  /** Called after each painting, by whoever records. */
-  painted = () => {};
+  /** Called after each painting, by whoever records. @type {(() => void) | null} */
+  painted = null;
 
   /** @param {OverlayPlan} plan */
   constructor(plan) {
@@ -83,10 +84,13 @@ export class OverlayView {
 
   /** @returns {string} why results do not find their very frames, so that there is only "live"; empty when they do */
   get obstacle() {
-    const { matched, unmatched, late } = this.#timeline;
-    const judged = matched + unmatched + late >= JUDGE_AFTER;
+    const { matched, unmatched, late, undated } = this.#timeline.recent;
+    const judged = matched + unmatched + late + undated >= JUDGE_AFTER;
     if (!this.#captureKnown || (judged && unmatched > matched)) {
       return "This browser does not tell its camera frames apart, so the newest map lies over the newest picture.";
+    }
+    if (judged && undated > matched) {
+      return "The server cannot tell which picture a map is of, so the newest map lies over the newest picture.";
     }
     return judged && late > matched
       ? "Maps come too late for the frames that are kept, so the newest map lies over the newest picture."
@@ -106,7 +110,8 @@ export class OverlayView {
 
   /** @param {MediaStreamTrack} camera another one, from now on */
   follow(camera) {
-    this.#timeline.clear();
+    this.#timeline.clear(now());
+    this.#panes.clear();
     this.#frames.follow(camera);
   }
 
@@ -171,12 +176,16 @@ export class OverlayView {
    */
   #frame(picture, captured) {
     this.#captureKnown = captured !== null;
+    if (this.#unseen !== this.#skipped) this.#timeline.forget(); // the ring holds none of those that were skipped
+    this.#skipped = this.#unseen;
     const slot = this.#timeline.frame(captured ?? now());
+    if (this.#skipped) return; // but results find their frames all the same
     this.#compositor.keep(picture, slot);
     this.#paintNewest();
   }
 
   #paintNewest() {
+    if (this.#skipped) return;
     const exact = this.#display === "exact" && this.obstacle === "";
     const showing = exact ? this.#timeline.exact(now()) : this.#timeline.live();
     if (showing === null) return;
@@ -184,6 +193,11 @@ export class OverlayView {
     const fresh = showing.result !== null && showing.result !== this.#shown?.result;
     this.#paint(showing);
     if (fresh && showing.result?.captured != null) this.#ages.note("age", now() - showing.result.captured);
+  }
+
+  /** Whether a painting would be for nobody. */
+  get #unseen() {
+    return document.hidden && this.painted === null;
   }
 
   /** @param {Showing} showing */
@@ -197,7 +211,7 @@ export class OverlayView {
     const shape = `${size.width} ${size.height}`;
     if (shape !== this.#shape) this.#plan.sized();
     this.#shape = shape;
-    this.painted();
+    this.painted?.();
     if (first) this.#begun();
   }
 }
