@@ -20,15 +20,17 @@ from localization.settings import PaintSettings
 from streamer.brief_results import brief
 from streamer.overlay_message import Stamps, pack
 from streamer.painter import Painter
-from streamer.stream import Result
+from streamer.stream import Result, SentAs
 from streamer.telemetry import Telemetry
 from streamer.window import Window
 
 Mode = Literal["video", "overlay"]
 MODES: tuple[Mode, ...] = ("video", "overlay")
 MAX_MESSAGE = 1160  # bytes: one SCTP chunk; aiortc queues behind a lost second one
+UNKNOWN = SentAs(rtp=0, captured=None)  # a frame of which nobody can say which of the sender's it is
 
-Send = Callable[[str | bytes], bool]  # False when something still waits to be sent, and the message was left out
+Outcome = Literal["sent", "busy", "not open"]  # busy: something still waits to be sent
+Send = Callable[[Callable[[], str | bytes]], Outcome]  # asks for the message only when it can be sent
 
 
 class Return(Protocol):
@@ -109,7 +111,7 @@ class VideoReturn:
         self._telemetry.stage("paint", prediction.ms["paint"])
         self._telemetry.stage("total", prediction.ms["total"])
         self._track.show(painted)
-        self._send(result_message(prediction, result.arrival.pts, result.arrival.number))
+        self._send(lambda: result_message(prediction, result.arrival.pts, result.arrival.number))
 
 
 class OverlayReturn:
@@ -123,20 +125,21 @@ class OverlayReturn:
     def offer(self, result: Result) -> None:
         """Send one result; it is left out, and counted, while an earlier one has not left."""
         arrival, prediction = result.arrival, result.prediction
-        if arrival.sent_as is None:
-            return  # no RTP frame: nobody could say which picture it belongs to
+        sent_as = arrival.sent_as or UNKNOWN
         held = (time.monotonic() - arrival.received) * 1e3
         stamps = Stamps(
-            rtp=arrival.sent_as.rtp,
+            rtp=sent_as.rtp,
             frame=arrival.number,
             pts=arrival.pts,
-            captured=arrival.sent_as.captured,
+            captured=sent_as.captured,
             sent=time.time() * 1e3,
             held=held,
         )
-        self._window.add({**prediction.stages, "total": held})
-        self._telemetry.stage("total", held)
-        if not self._send(pack(prediction, stamps, MAX_MESSAGE)):
+        outcome = self._send(lambda: pack(prediction, stamps, MAX_MESSAGE))
+        if outcome == "sent":
+            self._window.add({**prediction.stages, "total": held})
+            self._telemetry.stage("total", held)
+        elif outcome == "busy":
             self._telemetry.dropped("channel busy")
 
     async def close(self) -> None:

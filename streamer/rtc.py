@@ -52,7 +52,7 @@ SENDER_SOURCES = {
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
 MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets no new ones until it has none waiting
 CAMERA_START_KBPS = 1500
-CAMERA_MIN_KBPS = 500
+CAMERA_MIN_KBPS = 150  # more would be too much for a thin uplink, and Chromium never goes below it
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
 VIDEO_TIME_BASE = Fraction(1, 90_000)  # of RTP video
 

@@ -78,6 +78,7 @@ async def open_session(request: web.Request) -> web.Response:
     try:
         stream = await _session_stream(hub, watched, settings)
         viewer = hub.add_viewer(stream, peer, settings.paint, mode, own_camera=watched is None)
+        viewer.expect_heartbeat()
         if watched is None:
             feed(hub, peer, stream)
         answer = await negotiate(hub, peer, offer, viewer)
@@ -240,6 +241,10 @@ async def pump(
     except MediaStreamError:
         # The track's end and the connection's come together, and the latter cancels this task: not half-way through.
         await asyncio.shield(hub.close_stream(stream, "The camera of this stream has left."))
+    except Exception:
+        # Nobody awaits this task: without a word the stream would stay "playing".
+        logger.exception("The camera of stream %s could not be read on.", stream.id)
+        await asyncio.shield(hub.close_stream(stream, "The server failed at this camera; its log says why."))
 
 
 async def _drain(track: MediaStreamTrack) -> None:

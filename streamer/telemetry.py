@@ -96,11 +96,11 @@ class Telemetry:
         for part in OVERLAY_PARTS:
             values = report.get(part)
             for ms in values[:MAX_REPORTED] if isinstance(values, list) else ():
-                if isinstance(ms, int | float) and 0 <= ms < 60_000:
+                if isinstance(ms, int | float) and not isinstance(ms, bool) and 0 <= ms < 60_000:
                     self._overlay.labels(part).observe(ms / 1000)
         for frame in ("matched", "unmatched"):
             count = report.get(frame)
-            if isinstance(count, int) and 0 <= count <= MAX_REPORTED:
+            if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_REPORTED:
                 self._overlay_frames.labels(frame).inc(count)
 
     def dropped(self, reason: str, n: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 The page opens `seekcam` (ordered, reliable: settings, state, statistics, heartbeat) and `seekcam-results` (unordered,
 no retransmits: one result a frame). A message is one SCTP chunk, and a result is skipped while anything still waits.
+A client that asks without taking in the answers, or does not speak at all, is sent away.
 """
 
 import asyncio
@@ -9,8 +10,9 @@ import json
 import logging
 import reprlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from aiortc import RTCDataChannel, RTCPeerConnection
@@ -18,6 +20,7 @@ from aiortc import RTCDataChannel, RTCPeerConnection
 from localization.errors import SettingsError, UserError
 from localization.settings import PaintSettings, Settings
 from streamer import rtc
+from streamer.channels import PROTOCOL, Channels, cut, echo
 from streamer.returns import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
 from streamer.stream import Stream
 from streamer.telemetry import Telemetry
@@ -25,11 +28,18 @@ from streamer.window import Window
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = 1
 SILENCE_LIMIT_S = 15.0  # a client that says nothing for this long has gone
 STATS_INTERVAL_S = 1.0
 ERROR_INTERVAL_S = 5.0  # between two messages about frames that could not be localized or painted
-MAX_DETAIL = 800  # bytes of an error's sentence, as JSON spells it
+REPORT_INTERVAL_S = 0.5  # between two reports of what a page painted that count; pages send one a second
+MAX_REQUESTS = 32  # changes that wait for the one under way; a slider of the page's makes 17 a second
+
+
+class BusyError(UserError):
+    """More changes at once than are taken."""
+
+    code = "busy"
+    status = 429
 
 
 class Viewer:
@@ -67,11 +77,12 @@ class Viewer:
         self._telemetry = telemetry
         self._change = change
         self._ended = ended
-        self._control: RTCDataChannel | None = None
-        self._results: RTCDataChannel | None = None
+        self._channels = Channels(self._send_away)
+        self._must_speak = False
         self._heard = time.monotonic()
         self._window = Window()
-        self._complained = float("-inf")
+        self._complained = self._reported = float("-inf")
+        self._requests: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MAX_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._own_camera = own_camera
@@ -80,6 +91,13 @@ class Viewer:
         stream.subscribe(self._return.offer, self._failed)
         peer.on("datachannel", self._on_channel)
         peer.on("connectionstatechange", self._on_connection_state)
+        self._start(self._watch())
+        self._start(self._answer())
+
+    def expect_heartbeat(self) -> None:
+        """Send the client away when it says nothing for `SILENCE_LIMIT_S`: pages ping, players (WHEP) need not."""
+        self._must_speak = True
+        self._heard = time.monotonic()
 
     async def close(self, detail: str = "") -> None:
         """Say goodbye, leave the stream and close the peer connection; harmless when done before."""
@@ -87,7 +105,7 @@ class Viewer:
             return
         self._closed = True
         if detail:
-            self._send(self._control, {"type": "bye", "detail": detail})
+            self._channels.send({"type": "bye", "detail": detail})
             await asyncio.sleep(0.05)  # let the goodbye out before the association ends
         self.stream.unsubscribe(self._return.offer, self._failed)
         await self._return.close()
@@ -99,8 +117,7 @@ class Viewer:
 
     def send_state(self, recording: str | None, viewers: int, reply: object = None) -> None:
         """Tell the page what is in force now."""
-        self._send(
-            self._control,
+        self._channels.send(
             {
                 "type": "state",
                 "stream": self.stream.id,
@@ -122,18 +139,20 @@ class Viewer:
 
     def send_error(self, error: UserError, reply: object = None) -> None:
         """Tell the page what went wrong and what to do."""
-        self._send(self._control, {"type": "error", "error": error.code, "detail": _cut(str(error)), "reply": reply})
+        self._channels.send({"type": "error", "error": error.code, "detail": cut(str(error)), "reply": reply})
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label == "seekcam" and self._control is None:
-            self._control = channel
+        if channel.label == "seekcam" and self._channels.control is None:
+            self._channels.control = channel
             channel.on("message", self._on_message)
-            self._start(self._watch())
-            self._start(self._set({}, None))  # nothing changes, and the page learns the state it starts from
+            self.expect_heartbeat()
+            self._enqueue(partial(self._set, {}, None), None)  # nothing changes, and the page learns the state
         elif channel.label == "seekcam-results":
-            self._results = channel
+            self._channels.results = channel
 
     def _on_connection_state(self) -> None:
+        if self.peer.connectionState == "connected":
+            self._heard = time.monotonic()  # it could not speak before
         if self.peer.connectionState in ("failed", "closed") and not self._closed:
             self._start(self.close())
 
@@ -146,16 +165,32 @@ class Viewer:
         if not isinstance(request, dict) or request.get("v") != PROTOCOL:
             self.send_error(SettingsError(f'Messages are JSON objects with "v": {PROTOCOL}.'))
         elif request.get("type") == "ping":
-            self._send(self._control, {"type": "pong", "t": _echo(request.get("t")), "server": time.time() * 1e3})
+            self._channels.send({"type": "pong", "t": echo(request.get("t")), "server": time.time() * 1e3})
         elif request.get("type") == "painted":
-            self._telemetry.overlay(request)
+            if self._heard - self._reported >= REPORT_INTERVAL_S:
+                self._reported = self._heard
+                self._telemetry.overlay(request)
         elif request.get("type") == "mode":
-            self._start(self._set_mode(request.get("mode"), _echo(request.get("id"))))
+            reply = echo(request.get("id"))
+            self._enqueue(partial(self._set_mode, request.get("mode"), reply), reply)
         elif request.get("type") == "set":
-            self._start(self._set(request.get("settings"), _echo(request.get("id"))))
+            reply = echo(request.get("id"))
+            self._enqueue(partial(self._set, request.get("settings"), reply), reply)
         else:
             refusal = SettingsError('A message\'s type is "set", "mode", "painted" or "ping".')
-            self.send_error(refusal, _echo(request.get("id")))
+            self.send_error(refusal, echo(request.get("id")))
+
+    def _enqueue(self, work: Callable[[], Awaitable[None]], reply: object) -> None:
+        try:
+            self._requests.put_nowait(work)
+        except asyncio.QueueFull:
+            self.send_error(BusyError("Too many changes came at once: wait a moment and make this one again."), reply)
+
+    async def _answer(self) -> None:
+        """See to what the client asked for, one after the other."""
+        while not self._closed:
+            work = await self._requests.get()
+            await work()
 
     async def _set(self, changes: object, reply: object) -> None:
         try:
@@ -176,17 +211,19 @@ class Viewer:
         self.stream.unsubscribe(self._return.offer, self._failed)
         before, self._return = self._return, self._new_return()
         self.stream.subscribe(self._return.offer, self._failed)
-        await self._set({}, reply)  # nothing changes but the mode, and the page learns it
-        await before.close()
+        try:
+            await self._set({}, reply)  # nothing changes but the mode, and the page learns it
+        finally:
+            await before.close()
 
     def _new_return(self) -> Return:
         if self.mode == "overlay":
-            return OverlayReturn(self._send_result, self._window, self._telemetry)
+            return OverlayReturn(self._channels.send_result, self._window, self._telemetry)
         return VideoReturn(
             self.track,
             self._executor,
             lambda: self.paint,
-            self._send_result,
+            self._channels.send_result,
             self._window,
             self._failed,
             self._telemetry,
@@ -194,16 +231,17 @@ class Viewer:
 
     async def _watch(self) -> None:
         """Send statistics each second, and close when the client has gone silent."""
-        while True:
+        while not self._closed:
             await asyncio.sleep(STATS_INTERVAL_S)
-            if time.monotonic() - self._heard > SILENCE_LIMIT_S:
+            if self.peer.connectionState != "connected":
+                continue  # the handshake has a limit of its own
+            if self._must_speak and time.monotonic() - self._heard > SILENCE_LIMIT_S:
                 logger.info("Session %s was silent for %g s and is closed.", self.id, SILENCE_LIMIT_S)
                 await self.close("The server heard nothing from this page for a while.")
                 return
             stream = self.stream
             ms = {stage: round(value, 1) for stage, value in self._window.medians().items()}
-            self._send(
-                self._control,
+            self._channels.send(
                 {
                     "type": "stats",
                     "fps": round(self._window.rate(), 1),
@@ -229,21 +267,23 @@ class Viewer:
             self._complained = time.monotonic()
             self.send_error(error)
 
-    def _send_result(self, message: str | bytes) -> bool:
-        channel = self._results
-        if channel is None or channel.readyState != "open" or channel.bufferedAmount > 0:
-            return False
-        channel.send(message)
-        return True
+    def _send_away(self, why: str) -> None:
+        if not self._closed:
+            logger.info("Session %s is closed: %s.", self.id, why)
+            self._start(self.close())
 
-    def _send(self, channel: RTCDataChannel | None, body: dict[str, Any]) -> None:
-        if channel is not None and channel.readyState == "open":
-            channel.send(json.dumps({"v": PROTOCOL, **body}, ensure_ascii=False, separators=(",", ":")))
-
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended_task)
+
+    def _ended_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("Session %s is closed for a defect of ours.", self.id, exc_info=error)
+            if not self._closed:
+                self._start(self.close("The server failed at this session; its log says why."))
 
 
 def checked_mode(mode: object, own_camera: bool) -> Mode:
@@ -258,18 +298,3 @@ def checked_mode(mode: object, own_camera: bool) -> Mode:
     if known == "overlay" and not own_camera:
         raise SettingsError("Overlay mode paints over one's own camera: whoever watches a stream uses mode video.")
     return known
-
-
-def _echo(value: object) -> float | str | None:
-    """What a client wants to have back: a number or a short text, so that it still fits one message."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if abs(value) < 1e300 else None
-    return value if isinstance(value, str) and len(value) <= 64 and value.isprintable() else None
-
-
-def _cut(sentence: str) -> str:
-    """The beginning of a sentence that takes at most `MAX_DETAIL` bytes between the quotes of JSON."""
-    cut = sentence.encode(errors="replace")[:MAX_DETAIL].decode(errors="ignore")
-    while len(json.dumps(cut, ensure_ascii=False).encode()) > MAX_DETAIL + 2:
-        cut = cut[: 9 * len(cut) // 10]
-    return cut

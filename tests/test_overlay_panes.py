@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from streamer.telemetry import MAX_REPORTED
 from tests.node import run_module
 
 PANES = """
@@ -12,10 +13,10 @@ const { PaneMaker } = await import(`${web}/overlay/panes.js`);
 tell(input.map(({ smoothing, plays }) => {
   const maker = new PaneMaker();
   maker.smoothing = smoothing;
-  return plays.map(({ message, chosen, strength }) => {
+  return plays.map(({ message, chosen, strength, model = "m" }) => {
     for (const side of message?.sides ?? [])
       for (const grid of side.grids) grid.values = Uint8Array.from(grid.values);
-    const wish = { chosen, name: (index) => `class ${index}`, caption: "" };
+    const wish = { model, chosen, name: (of, index) => `${of} ${index}`, caption: (of, by) => `${of} by ${by}` };
     return maker.panes(message, [wish, wish], strength).map((pane) => ({
       ...pane, grids: pane.grids.map((grid) => ({ ...grid, values: [...grid.values] })) }));
   });
@@ -32,6 +33,22 @@ const empty = ages.percentile("age", 0.5);
 for (const ms of input.ages) ages.note("age", ms);
 const percentiles = [ages.percentile("age", 0.5), ages.percentile("age", 0.95)];
 tell({ before, ahead: clock.ahead, empty, percentiles, reports: [ages.report().age, ages.report().age] });
+"""
+AGES = """
+const { Ages } = await import(`${web}/overlay/ages.js`);
+const ages = new Ages();
+for (const [ms, at] of input.notes) ages.note("age", ms, at);
+tell({ medians: input.times.map((at) => ages.percentile("age", 0.5, at)), report: ages.report().age });
+"""
+NAMES = """
+const { Models } = await import(`${web}/models.js`);
+const settings = { values: { model: input.models[0], compare: null, classes: "top" } };
+const models = new Models({ card: async (name) => ({ classes: [`${name}'s first`] }) }, settings, () => {});
+for (const name of input.models) {
+  settings.values.model = name;
+  await models.follow();
+}
+tell(input.asked.map(([model, index]) => models.className(model, index)));
 """
 CAPTURES = """
 const { CaptureClock } = await import(`${web}/overlay/clock.js`);
@@ -72,9 +89,9 @@ def test_a_class_among_the_maps_is_shown_before_the_server_has_heard_of_it() -> 
         {"message": None, "chosen": [], "strength": 1},
     )
     assert [g["class"] for g in top[0]["grids"]] == [1]
-    assert top[0]["marks"] == [{"name": "class 1", "score": 0.7, "place": 0, "boxes": [[0, 0, 0.5, 0.5]]}]
+    assert top[0]["marks"] == [{"name": "m 1", "score": 0.7, "place": 0, "boxes": [[0, 0, 0.5, 0.5]]}]
     assert [g["class"] for g in second[0]["grids"]] == [2]
-    assert second[0]["marks"] == [{"name": "class 2", "score": 0.2, "place": 0, "boxes": []}]
+    assert second[0]["marks"] == [{"name": "m 2", "score": 0.2, "place": 0, "boxes": []}]
     assert second[0]["strength"] == 0.5
     assert [g["class"] for g in unknown[0]["grids"]] == [1]
     assert nothing == [{"grids": [], "marks": [], "caption": "", "strength": 0}]
@@ -83,6 +100,31 @@ def test_a_class_among_the_maps_is_shown_before_the_server_has_heard_of_it() -> 
 def test_not_sure_is_nothing_shown_though_there_are_maps() -> None:
     pane = panes({"message": message([grid(1), grid(2)], shown=[]), "chosen": [], "strength": 1})[0][0]
     assert (pane["grids"], pane["marks"], pane["strength"]) == ([], [], 1)
+
+
+def test_while_a_model_is_loading_messages_are_read_as_the_one_befores() -> None:
+    both = message([grid(1), grid(2)], shown=[1])
+    pane = panes({"message": both, "chosen": [2], "strength": 1, "model": "next"})[0][0]
+    assert [g["class"] for g in pane["grids"]] == [1]  # the chosen 2 is a class of another model
+    assert pane["marks"][0]["name"] == "m 1"
+    compared = {**both, "sides": both["sides"] * 2}
+    pair = panes({"message": compared, "chosen": [], "strength": 1, "model": "next"})[0]
+    assert [side["caption"] for side in pair] == ["m by cam", "m by cam"]
+
+
+def test_classes_are_named_by_the_card_of_the_model_that_a_message_names() -> None:
+    long = "ö" * 40  # a message has its first 32
+    asked = [("old", 0), ("new", 0), ("old", 1), ("never", 0), (long[:32], 0)]
+    told = run_module(NAMES, {"models": ["old", "new", long], "asked": asked})
+    assert told == ["old's first", "new's first", "#1", "#0", f"{long}'s first"]
+
+
+def test_ages_are_forgotten_after_some_seconds_and_a_report_has_no_more_than_the_server_takes() -> None:
+    told = run_module(AGES, {"notes": [(100, 0), (200, 9000)], "times": [9500, 10_500, 19_500]})
+    assert told["medians"][1:] == [200, None]
+    assert told["medians"][0] in (100, 200)
+    told = run_module(AGES, {"notes": [(ms, 0) for ms in range(2 * MAX_REPORTED)], "times": []})
+    assert told["report"] == list(range(MAX_REPORTED, 2 * MAX_REPORTED))
 
 
 def test_smoothing_follows_with_its_time_constant_and_starts_anew_with_the_class() -> None:

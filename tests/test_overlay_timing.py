@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from rich.console import Console
 
 from streamer.bench.clip import LOOP, MovingPhotograph, frame_number
@@ -12,6 +13,7 @@ from streamer.frames import planes
 from studies.overlay_timing.browser import Traffic, Watched
 from studies.overlay_timing.numbered import FPS, Matches, join, latencies, number_of, read_notes, write_clip
 from studies.overlay_timing.report import figures, print_size, quality_verdicts, verdicts
+from studies.verdict import Verdict, conclude
 
 WIDTH, HEIGHT = 320, 240
 CLIP = MovingPhotograph(WIDTH, HEIGHT)
@@ -27,8 +29,8 @@ def row(number: int) -> str:
 BLANK = base64.b64encode(bytes(160)).decode()
 
 
-def watched(mode: str, results: list[tuple[int, str | None]], age: float) -> Watched:
-    ages = {"age": [age] * len(results), "uplink": [5.0], "downlink": []}
+def watched(mode: str, results: list[tuple[int, str | None]], age: float = 0.0) -> Watched:
+    ages: dict[str, list[float]] = {"age": [age] * len(results), "uplink": [5.0], "downlink": []}
     data = {"results": results, "ages": ages, "held": [20.0], "seen": [1.0], "work": [3.0]}
     return Watched(mode, 2.0, 50.0, data, [4.0, 6.0])
 
@@ -82,6 +84,29 @@ def test_figures_are_held_against_what_is_asked(age: float, kept: bool) -> None:
     assert "echo, exact" in text
     assert "100.0 % of 2" in text
     assert f"{age:.1f} / {age:.1f}" in text
+
+
+def test_what_cannot_be_measured_misses_its_bound() -> None:
+    nothing = figures(watched("live", []), {}, echo=False)
+    some = figures(watched("live", [(100, row(1))], 20.0), {100: 1}, echo=False)
+    echo = figures(watched("live", [(100, row(1))], 15.0), {100: 1}, echo=True)
+    silent_echo = figures(watched("live", []), {}, echo=True)
+    assert [verdict.kept for verdict in verdicts("640x480", [nothing])] == [False, True, False]
+    for runs in ([nothing, echo], [some], [some, silent_echo]):
+        last = verdicts("1280x720", runs)[-1]
+        assert "age" in last.what
+        assert not last.kept
+        assert "not measured" in str(last)
+
+
+def test_a_missed_bound_ends_the_script_with_1() -> None:
+    console = Console(width=100, record=True, force_terminal=False)
+    kept, missed = Verdict("cost", 0.3, 0.4, "of it"), Verdict("rate", 29.0, 30.0, "fps", at_least=True)
+    conclude(console, [kept])
+    with pytest.raises(typer.Exit) as ended:
+        conclude(console, [missed, kept])
+    assert ended.value.exit_code == 1
+    assert "rate: 29 ≥ 30 fps: MISSED" in console.export_text()
 
 
 def test_the_bitrates_are_held_against_what_is_asked() -> None:

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from aiohttp.test_utils import TestClient
-from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from skimage import data
 
+from localization.settings import AnalysisSettings, PaintSettings
+from streamer import channels, rtc, viewer
 from streamer.hub import HUB
+from streamer.signaling import new_peer, pump
 from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]
@@ -136,6 +140,93 @@ async def test_the_session_cap_is_a_503_with_retry_after(client: Client) -> None
             assert response.status == 503
             assert (await response.json())["error"] == "session-cap"
             assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_who_asks_without_reading_the_answers_is_sent_away(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = client.app[HUB]
+    async with session(client, chelsea(fps=5)) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        monkeypatch.setattr(channels, "MAX_UNSENT", -1)  # as if all that was ever sent still waited
+        owner.send(type="ping", t=1)
+        await owner.until(lambda: not (hub.viewers or hub.streams))
+
+
+async def test_changes_are_made_one_by_one_and_too_many_are_refused(client: Client) -> None:
+    hub = client.app[HUB]
+    async with session(client, chelsea(fps=5)) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        async with hub._locks[owner.stream]:  # the change under way takes its time
+            for number in range(viewer.MAX_REQUESTS + 3):
+                owner.send(type="set", settings={"opacity": number / 100}, id=number)
+            await owner.until(lambda: len(owner.of_type("error")) == 2)
+        refused = {error["reply"] for error in owner.of_type("error")}
+        assert refused == {viewer.MAX_REQUESTS + 1, viewer.MAX_REQUESTS + 2}  # beside those that wait, one is under way
+        assert {error["error"] for error in owner.of_type("error")} == {"busy"}
+        await owner.until(lambda: owner.of_type("state")[-1]["reply"] == viewer.MAX_REQUESTS)
+        assert owner.of_type("state")[-1]["settings"]["opacity"] == viewer.MAX_REQUESTS / 100
+
+
+async def test_a_defect_in_a_session_ends_it_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with session(client, chelsea(fps=5)) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        monkeypatch.setattr(rtc, "packet_loss_and_rtt", lambda _: 1 / 0)
+        await owner.until(lambda: owner.of_type("bye"))
+        assert "failed" in owner.of_type("bye")[0]["detail"]
+
+
+class Torn(MediaStreamTrack):
+    """A track that is not read to its end."""
+
+    kind = "video"
+
+    async def recv(self) -> av.VideoFrame:
+        raise RuntimeError("no frame")
+
+
+async def test_a_camera_that_cannot_be_read_closes_its_stream(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    hub = client.app[HUB]
+    stream = await hub.open_stream("camera", "camera", AnalysisSettings())
+    await pump(hub, Torn(), stream)
+    assert not hub.streams
+    assert "no frame" in caplog.text
+
+
+async def test_a_page_must_speak_though_it_opened_no_channel_and_a_player_need_not(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "SILENCE_LIMIT_S", 0.05)
+    monkeypatch.setattr(viewer, "STATS_INTERVAL_S", 0.01)
+    hub = client.app[HUB]
+    stream = await hub.open_stream("camera", "camera", AnalysisSettings())
+    page, player = (hub.add_viewer(stream, new_peer(hub), PaintSettings()) for _ in range(2))
+    page.expect_heartbeat()
+    async with asyncio.timeout(10):
+        while page.id in hub.viewers:
+            await asyncio.sleep(0.01)
+            for each in (page, player):  # as after a handshake
+                if each.peer.connectionState == "new":
+                    each.peer._RTCPeerConnection__connectionState = "connected"
+    await asyncio.sleep(0.1)
+    assert list(hub.viewers) == [player.id]
+    await hub.close_stream(stream, "")
+
+
+async def test_a_session_without_a_channel_must_speak(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewer, "SILENCE_LIMIT_S", 0.5)
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTransceiver(chelsea(), direction="sendrecv")
+    await peer.setLocalDescription(await peer.createOffer())
+    async with client.post("/api/sessions", json={"sdp": peer.localDescription.sdp, "type": "offer"}) as response:
+        answer = await response.json()
+    hub = client.app[HUB]
+    assert len(hub.viewers) == 1
+    await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+    async with asyncio.timeout(20):
+        while hub.viewers or hub.streams:
+            await asyncio.sleep(0.05)
+    await rtc.close_within(peer)
 
 
 @pytest.mark.parametrize(

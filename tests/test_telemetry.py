@@ -84,6 +84,16 @@ def test_gauges_and_distributions() -> None:
     assert seen["seekcam_recorder_dropped_total", ""] == 7
 
 
+def test_of_a_pages_report_only_numbers_count() -> None:
+    telemetry = Telemetry()
+    telemetry.overlay({"age": [40, True, "x", -1, 1e9, None], "matched": 2, "unmatched": True})
+    telemetry.overlay({"age": "old", "matched": -5, "unmatched": [1]})
+    seen = samples(telemetry)
+    assert seen["seekcam_overlay_seconds_count", "age"] == 1
+    assert seen["seekcam_overlay_results_total", "matched"] == 2
+    assert seen.get(("seekcam_overlay_results_total", "unmatched"), 0) == 0
+
+
 def test_two_servers_in_one_process_do_not_add_up() -> None:
     first, second = Telemetry(), Telemetry()
     first.received()

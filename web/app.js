@@ -8,6 +8,7 @@ import { LivePage } from "./live_page.js";
 import { Models } from "./models.js";
 import { ChoiceStore } from "./overlay/choices.js";
 import { decodeTables } from "./overlay/colours.js";
+import { paintingObstacle } from "./overlay/live_overlay.js";
 import { PicturePage, refusal } from "./picture_page.js";
 import { SettingsStore } from "./settings.js";
 import { ClassSearch } from "./view/class_search.js";
@@ -49,6 +50,7 @@ const seen = new SeenPanel(chooseOnly, (index) => {
 const search = new ClassSearch(chooseClasses);
 const sources = new Sources(api, () => live.running && live.switchTo(sources.target));
 const picture = new PicturePage({ api, settings, stage, strip, seen, makeRoom, changed: allowButtons });
+const leaveToServer = installPictureControls(choices, paintingObstacle());
 /** @type {Record<string, Uint8Array>} colour maps */
 let tables = {};
 const live = new LivePage({
@@ -66,6 +68,7 @@ const live = new LivePage({
     void sources.refreshStreams(own);
   },
   recorded: () => void recordings.refresh(),
+  unpaintable: leaveToServer,
 });
 
 const startButton = byId("start", HTMLButtonElement);
@@ -276,7 +279,6 @@ byId("fullscreen", HTMLButtonElement).onclick = fullscreen;
 byId("theme", HTMLButtonElement).onclick = () => showTheme(nextTheme());
 showTheme();
 installUploads(openPicture);
-installPictureControls(choices, "");
 choices.listen(allowButtons);
 installShortcuts([
   { keys: [" "], label: "Space", does: "Start or stop", act: startOrStop },

@@ -104,6 +104,20 @@ export function lost(detail) {
 }
 
 /**
+ * @param {unknown} error from reading a message of the server's
+ * @returns {Failure}
+ */
+export function unreadable(error) {
+  const said = error instanceof Error ? error.message : String(error);
+  return {
+    code: "unreadable",
+    title: "This page cannot read the server’s results",
+    detail: `Page and server may be of different versions. Reload the page and start again (${said}).`,
+    retry: "person",
+  };
+}
+
+/**
  * @param {unknown} error from opening a camera or a session, or from any request
  * @returns {Failure}
  */

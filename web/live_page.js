@@ -13,6 +13,7 @@
 
 import { Live } from "./live.js";
 import { LiveViews } from "./live_views.js";
+import { strength } from "./overlay/timeline.js";
 import { CameraSteering } from "./steering.js";
 import { byId, setIcon } from "./view/dom.js";
 import { fieldError, toast } from "./view/messages.js";
@@ -21,6 +22,7 @@ import { status } from "./view/status.js";
 
 const UNSURE_AFTER_MS = 400; // one doubtful frame is not worth a word
 const SECOND_MS = 1000;
+const LOOK_MS = 250; // between two looks whether results still come
 
 /** @type {Record<Phase, [text: string, tone: Tone]>} */
 const STATUS = {
@@ -45,6 +47,7 @@ const STATUS = {
  * @property {() => void} changed something that decides what can be done now: the phase, the picture, the recording
  * @property {(own: string | null) => void} streamKnown the session's stream; `own` when our camera feeds it
  * @property {() => void} recorded a recording ended
+ * @property {(why: string) => void} unpaintable this page cannot paint the overlay, so the server is to
  */
 
 export class LivePage {
@@ -55,6 +58,7 @@ export class LivePage {
   #views;
   #steering = new CameraSteering();
   #unsureSince = 0;
+  #resultAt = 0; // when the newest result came, by the page's monotonic clock
   #startButton = byId("start", HTMLButtonElement);
   #recordButton = byId("record", HTMLButtonElement);
 
@@ -79,6 +83,7 @@ export class LivePage {
     });
     this.#views = new LiveViews(this.#run, { ...parts, recordingChanged: () => this.#drawState() });
     setInterval(() => this.live && this.#views.measure(parts.strip), SECOND_MS);
+    setInterval(() => this.#stale && this.#sayStale(), LOOK_MS);
   }
 
   /** @returns {LiveViews} what is shown of the run */
@@ -132,6 +137,8 @@ export class LivePage {
     if (phase !== "live") {
       if (this.state?.recording) this.#parts.recorded();
       this.state = null;
+      this.#resultAt = 0;
+      seen.stale = false;
       this.#views.reset();
       this.#steering = new CameraSteering();
       this.#sayPace();
@@ -171,10 +178,24 @@ export class LivePage {
     const { overlay } = this.#views;
     const ages = overlay.view?.ages;
     this.#parts.strip.stats(
-      { ...stats, ms: { ...stats.ms, ...overlay.ways } },
+      { ...stats, ms: { ...stats.ms, ...(this.#stale ? {} : overlay.ways) } },
       this.#run.session?.roundTrip ?? null,
       ages ? { p50: ages.percentile("age", 0.5), p95: ages.percentile("age", 0.95) } : null,
     );
+    if (this.#stale) this.#sayStale();
+  }
+
+  /** @returns {boolean} whether the camera's picture goes on here, but the last result is too old to be painted */
+  get #stale() {
+    const shown = this.live && this.state?.mode === "overlay" && this.#resultAt > 0;
+    return shown && strength(performance.now() - this.#resultAt) === 0;
+  }
+
+  #sayStale() {
+    const { seen, strip, stage } = this.#parts;
+    seen.stale = true;
+    strip.stale();
+    stage.unsure(false);
   }
 
   /** @param {Stats} stats */
@@ -217,9 +238,9 @@ export class LivePage {
     const { seen, strip, stage, settings } = this.#parts;
     seen.show(result);
     strip.frame(result);
-    const now = performance.now();
+    const now = (this.#resultAt = performance.now());
     if (asserts(result)) this.#unsureSince = now;
-    // With labels on, the server writes it into the picture.
+    // With labels on, it is written into the picture.
     stage.unsure(now - this.#unsureSince > UNSURE_AFTER_MS && !settings.values.labels);
   }
 

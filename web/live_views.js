@@ -10,6 +10,7 @@ import { LiveOverlay } from "./overlay/live_overlay.js";
 import { OverlayRecorder } from "./overlay/recorder.js";
 import { byId } from "./view/dom.js";
 import { download, stamp } from "./view/download.js";
+import { toast } from "./view/messages.js";
 import { OverlayView } from "./view/overlay_view.js";
 import { VideoView } from "./view/video_view.js";
 
@@ -18,6 +19,7 @@ import { VideoView } from "./view/video_view.js";
  * @property {Stage} stage
  * @property {() => void} changed another view is shown
  * @property {() => void} recordingChanged this page began or ended to record
+ * @property {(why: string) => void} unpaintable the overlay did not open, so the server is to paint
  */
 
 export class LiveViews {
@@ -29,8 +31,12 @@ export class LiveViews {
   media = null;
   /** @type {OverlayRecorder | null} */
   #recorder = null;
-  /** What is shown, or about to be. @type {Mode | null} */
+  /** The mode in force, as the server said last. @type {Mode | null} */
   #mode = null;
+  /** The mode that was asked for last and is not in force yet. @type {Mode | null} */
+  #asked = null;
+  /** What waits for its first picture. @type {VideoView | OverlayView | null} */
+  #pending = null;
 
   /**
    * @param {Live} run
@@ -40,14 +46,19 @@ export class LiveViews {
     this.#run = run;
     this.#parts = parts;
     this.overlay = new LiveOverlay({ ...parts, sized: () => parts.stage.fit() });
-    parts.choices.listen(({ mode }) => this.#want(mode));
+    parts.choices.listen(({ mode }) => {
+      run.mode = mode;
+      this.#ask();
+    });
+    addEventListener("beforeunload", (event) => this.recording && event.preventDefault());
   }
 
   /** @param {MediaStream} media the person's own picture: before the first result, or from another camera */
   preview(media) {
-    const [camera] = media.getVideoTracks();
     if (this.#run.phase === "live") {
-      if (camera) this.overlay.view?.follow(camera);
+      const [camera] = media.getVideoTracks();
+      if (camera && this.overlay.view) this.overlay.view.follow(camera);
+      else if (this.#mode !== null) this.#open(this.#mode); // confirmed while there was no camera
       return;
     }
     const view = new VideoView(media, () => this.#parts.stage.fit());
@@ -58,18 +69,19 @@ export class LiveViews {
 
   /** @param {Mode} mode that the server has confirmed */
   follow(mode) {
-    const { session, camera } = this.#run;
+    const { session } = this.#run;
     if (session === null) return;
     const before = this.#mode;
     this.#mode = session.mode = mode;
-    if (before === mode) return;
-    if (mode === "overlay" && camera) void this.#show(this.overlay.open(camera), mode);
-    else if (this.media) void this.#show(new VideoView(this.media, () => this.#parts.stage.fit()), mode);
+    if (this.#asked === mode) this.#asked = null;
+    if (this.#asked === null) this.#ask(); // something else was chosen while connecting
+    if (before !== mode) this.#open(mode);
   }
 
   /** The session is over: whatever comes next starts anew. */
   reset() {
-    this.media = this.#mode = null;
+    this.media = this.#mode = this.#asked = null;
+    this.#drop();
     this.#leaveOverlay();
   }
 
@@ -80,24 +92,30 @@ export class LiveViews {
 
   /** @returns {boolean} whether this page could record: only what it paints itself */
   get recordable() {
-    return this.overlay.view !== null && OverlayRecorder.type !== undefined;
+    return this.#isShown("overlay") && OverlayRecorder.type !== undefined;
   }
 
   /** Record what is shown from now on, or save what was recorded. */
   async record() {
+    if (this.#recorder !== null) {
+      await this.#endRecording();
+      return;
+    }
     const { view } = this.overlay;
     const size = view?.size() ?? null;
-    const recorder = this.#recorder;
-    if (recorder !== null) {
-      this.#recorder = null;
-      this.#parts.recordingChanged();
-      const { blob, ending } = await recorder.stop();
-      download(blob, `seekcam-${stamp()}.${ending}`);
-    } else if (view !== null && size !== null) {
-      this.#recorder = new OverlayRecorder(size, (context, width, height) => view.drawInto(context, width, height));
-      view.painted = () => this.#recorder?.painted();
-      this.#parts.recordingChanged();
-    }
+    if (view === null || size === null || !this.#isShown("overlay")) return;
+    const recorder = new OverlayRecorder(
+      size,
+      (context, width, height) => view.drawInto(context, width, height),
+      () => {
+        if (this.#recorder !== recorder) return;
+        toast("This browser could not go on recording. What was recorded so far is saved.");
+        void this.#endRecording();
+      },
+    );
+    this.#recorder = recorder;
+    view.painted = () => recorder.painted();
+    this.#parts.recordingChanged();
   }
 
   /**
@@ -115,33 +133,79 @@ export class LiveViews {
     hint.hidden = obstacle === "";
   }
 
-  /** @param {Mode} mode that the person wants */
-  #want(mode) {
-    this.#run.mode = mode;
-    const { session, target, phase } = this.#run;
-    if (session && phase === "live" && target?.kind === "camera" && session.mode !== mode) session.setMode(mode);
+  /** Ask the server for the mode that is wanted, where that is not the one in force or on its way. */
+  #ask() {
+    const { session, target, mode } = this.#run;
+    if (session === null || target?.kind !== "camera" || (this.#asked ?? session.mode) === mode) return;
+    if (session.setMode(mode)) this.#asked = mode;
+  }
+
+  /** @param {Mode} mode whose view is to be shown */
+  #open(mode) {
+    this.#drop();
+    if (this.#isShown(mode)) return;
+    const { camera } = this.#run;
+    if (mode === "video") {
+      if (this.media) void this.#show(new VideoView(this.media, () => this.#parts.stage.fit()));
+    } else if (camera) {
+      let view;
+      try {
+        view = this.overlay.open(camera);
+      } catch (error) {
+        const said = error instanceof Error ? error.message : String(error);
+        this.#parts.unpaintable(`This page could not paint the picture (${said}), so the server does.`);
+        return;
+      }
+      void this.#show(view);
+    }
   }
 
   /**
    * Put a view in the stage with its first picture, unless something else is wanted by then.
    *
    * @param {VideoView | OverlayView} view
-   * @param {Mode} mode
    */
-  async #show(view, mode) {
-    const { session } = this.#run;
+  async #show(view) {
+    this.#pending = view;
     await view.started();
-    if (session === null || this.#run.session !== session || this.#mode !== mode) {
-      view.close();
-      return;
-    }
+    if (this.#pending !== view) return; // whoever dropped it has closed it
+    this.#pending = null;
+    if (view instanceof VideoView) this.#leaveOverlay();
     this.#parts.stage.show(view);
-    if (mode === "video") this.#leaveOverlay();
     this.#parts.changed();
   }
 
+  /** Close what waits for its first picture. */
+  #drop() {
+    if (this.#pending === null) return;
+    if (this.#pending === this.overlay.view) this.overlay.leave();
+    this.#pending.close();
+    this.#pending = null;
+  }
+
+  /**
+   * @param {Mode} mode
+   * @returns {boolean} whether its view stands in the stage, as one of this session
+   */
+  #isShown(mode) {
+    const { view } = this.#parts.stage;
+    if (mode === "overlay") return view !== null && view === this.overlay.view;
+    return view instanceof VideoView && this.media !== null && view.element.srcObject === this.media;
+  }
+
   #leaveOverlay() {
-    if (this.#recorder !== null) void this.record(); // what was recorded is saved, not lost
+    void this.#endRecording(); // what was recorded is saved, not lost
     this.overlay.leave();
+  }
+
+  /** Save what was recorded. */
+  async #endRecording() {
+    const recorder = this.#recorder;
+    if (recorder === null) return;
+    this.#recorder = null;
+    if (this.overlay.view) this.overlay.view.painted = () => {};
+    this.#parts.recordingChanged();
+    const { blob, ending } = await recorder.stop();
+    download(blob, `seekcam-${stamp()}.${ending}`);
   }
 }

@@ -4,9 +4,12 @@
 /** @import { Card, ClassRef, ModelSummary, Settings } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
 
+const NAME_BYTES = 64; // of a model's name in an overlay message
+
 /** The card of whichever model is named now. */
 class NamedCard {
   #api;
+  #arrived;
   #changed;
   /** The model whose card is here or on its way. */
   #name = "";
@@ -15,10 +18,12 @@ class NamedCard {
 
   /**
    * @param {Api} api
+   * @param {(name: string, card: Card) => void} arrived
    * @param {(error: unknown) => void} changed
    */
-  constructor(api, changed) {
+  constructor(api, arrived, changed) {
     this.#api = api;
+    this.#arrived = arrived;
     this.#changed = changed;
   }
 
@@ -33,6 +38,7 @@ class NamedCard {
     }
     try {
       const card = await this.#api.card(name);
+      this.#arrived(name, card);
       if (this.#name !== name) return; // another was chosen meanwhile
       this.card = card;
       this.#changed(null);
@@ -50,6 +56,8 @@ export class Models {
   #changed;
   #first;
   #second;
+  /** @type {Map<string, Card>} every card that was read, by the model's name as messages have it */
+  #cards = new Map();
   /** @type {ModelSummary[]} */
   list = [];
   /** @type {string} */
@@ -64,8 +72,9 @@ export class Models {
     this.#api = api;
     this.#settings = settings;
     this.#changed = changed;
-    this.#first = new NamedCard(api, changed);
-    this.#second = new NamedCard(api, changed);
+    const arrived = (/** @type {string} */ name, /** @type {Card} */ card) => this.#cards.set(shortName(name), card);
+    this.#first = new NamedCard(api, arrived, changed);
+    this.#second = new NamedCard(api, arrived, changed);
   }
 
   /** @returns {string} */
@@ -127,6 +136,17 @@ export class Models {
   /** @returns {number[]} the same classes, by the compared model's indices */
   get chosenInSecond() {
     return this.chosen.map((index) => this.#counterpart(index, this.card, this.second)).filter((index) => index >= 0);
+  }
+
+  /**
+   * The name of a class in a message, which may still be about a model that was chosen before the current one.
+   *
+   * @param {string} model as the message names it
+   * @param {number} index
+   * @returns {string} the index where the model's card is not known
+   */
+  className(model, index) {
+    return this.#cards.get(shortName(model))?.classes[index] ?? `#${index}`;
   }
 
   /**
@@ -267,4 +287,13 @@ function find(names, wanted) {
 export function indexOf(card, reference) {
   const index = typeof reference === "number" ? reference : find(card.classes, reference);
   return index >= 0 && index < card.classes.length ? index : null;
+}
+
+/**
+ * @param {string} name of a model
+ * @returns {string} as an overlay message has it: cut between characters
+ */
+export function shortName(name) {
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(NAME_BYTES));
+  return name.slice(0, read);
 }

@@ -30,7 +30,6 @@
  * @property {string} default_model
  * @property {RTCIceServer[]} ice_servers
  * @property {boolean} recordings
- * @property {Mode[]} modes
  * @property {Record<string, string>} colormaps 256 RGB colours each, in base64
  * @property {{ body_bytes: number, picture_pixels: number }} limits
  *

@@ -12,7 +12,7 @@
 /** @import { Mode, Refusal, Result, ServerMessage, Settings, State, Stats } from "./protocol.js" */
 
 import { Unreachable } from "./api.js";
-import { CameraError, CODEC_REFUSED, lost } from "./failures.js";
+import { CameraError, CODEC_REFUSED, lost, unreadable } from "./failures.js";
 import { ServerClock, now, setNow } from "./overlay/clock.js";
 import { parse } from "./overlay/message.js";
 
@@ -86,7 +86,7 @@ export class Session {
     results.onmessage = ({ data }) => {
       if (!this.#isAlive()) return;
       if (typeof data === "string") plan.events.result(JSON.parse(data));
-      else plan.events.overlay(parse(data));
+      else this.#takeOverlay(data);
     };
     this.#control.onmessage = ({ data }) => this.#isAlive() && this.#take(JSON.parse(data));
     this.#control.onclose = () => this.#finish(lost(this.#farewell || "The server closed the connection."));
@@ -143,11 +143,15 @@ export class Session {
     return this.#clock.ahead;
   }
 
-  /** @param {Mode} mode how the answer comes back from now on; a `state` message says when */
+  /**
+   * @param {Mode} mode how the answer comes back from now on; a `state` message says when
+   * @returns {boolean} whether the server could be asked
+   */
   setMode(mode) {
-    if (this.#control.readyState !== "open") return;
+    if (this.#control.readyState !== "open") return false;
     this.#messages += 1;
     this.#say({ type: "mode", mode, id: this.#messages });
+    return true;
   }
 
   /** @param {Record<string, unknown>} report what was painted in the last second, for the server's metrics */
@@ -196,6 +200,18 @@ export class Session {
       this.#roundTrips = [...this.#roundTrips, performance.now() - message.t].slice(-ROUND_TRIPS_KEPT);
       this.#clock.note(now() - performance.now() + message.t, message.server, now());
     }
+  }
+
+  /** @param {ArrayBuffer} data */
+  #takeOverlay(data) {
+    let message;
+    try {
+      message = parse(data);
+    } catch (error) {
+      this.#finish(unreadable(error)); // the next one would be no better
+      return;
+    }
+    this.#plan.events.overlay(message);
   }
 
   /** @returns {boolean} whether messages still count; notes that the server spoke */

@@ -2,8 +2,9 @@
 
 The camera shows a clip whose frames carry their number. A server of its own notes the number of every frame that it
 decodes, and the page that of every frame that a result was matched to: both must be the same. Ages are those that the
-page shows: from a frame's capture to the end of the painting. In mode "video", from its capture until the browser shows
-the annotated frame; there the page also reads the numbers of both pictures, which takes time from it.
+page shows: from a frame's capture until its drawing was asked for, which the browser may do somewhat later. In mode
+"video", from its capture until the browser shows the annotated frame; there the page also reads the numbers of both
+pictures, which takes time from it. The exit code is 1 when a bound is missed.
 """
 
 import asyncio
@@ -25,7 +26,8 @@ from streamer.bench.server_process import running_server
 from studies.floor_model import write_floor_model
 from studies.overlay_timing.browser import Traffic, open_page, start, traffic, watch
 from studies.overlay_timing.numbered import read_notes, write_clip
-from studies.overlay_timing.report import Figures, Verdict, figures, print_size, quality_verdicts, verdicts
+from studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
+from studies.verdict import Verdict, conclude
 
 MODES = ("exact", "live", "video")
 ECHO_MODES = ("exact", "live")
@@ -79,12 +81,11 @@ def main(
                 held += verdicts(size, runs)
                 written[size] = [asdict(run) for run in runs]
             clip.unlink()
-    for verdict in held:
-        console.print(str(verdict))
     console.print(f"load after: {machine_load()}")
     if json_file is not None:
         written["bounds"] = [asdict(verdict) | {"kept": verdict.kept} for verdict in held]
         write_text(json_file, json.dumps(written, indent=1) + "\n")
+    conclude(console, held)
 
 
 if __name__ == "__main__":

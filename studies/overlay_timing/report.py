@@ -9,6 +9,7 @@ from rich.table import Table
 from streamer.bench.stages import Spread, spread
 from studies.overlay_timing.browser import Traffic, Watched
 from studies.overlay_timing.numbered import Matches, join, latencies
+from studies.verdict import Verdict
 
 MATCHED = 0.99
 AGE_480P = {"exact": 45.0, "live": 50.0}  # p95, milliseconds
@@ -43,26 +44,6 @@ class Figures:
         return f"echo, {self.mode}" if self.echo else self.mode
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A figure against its bound."""
-
-    what: str
-    value: float
-    bound: float
-    unit: str
-    at_least: bool = False
-
-    @property
-    def kept(self) -> bool:
-        """Whether the bound is kept."""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
-
-    def __str__(self) -> str:
-        sign = "≥" if self.at_least else "≤"
-        return f"{self.what}: {self.value:.4g} {sign} {self.bound:.4g} {self.unit}: {'kept' if self.kept else 'MISSED'}"
-
-
 def figures(watched: Watched, seen: Mapping[int, int | None], *, echo: bool) -> Figures:
     """Join what the page noted with what the server noted (`numbered.read_notes`)."""
     data = watched.data
@@ -86,7 +67,7 @@ def figures(watched: Watched, seen: Mapping[int, int | None], *, echo: bool) -> 
 
 
 def verdicts(size: str, runs: Sequence[Figures]) -> list[Verdict]:
-    """What acceptance asks of the overlay at this size."""
+    """What acceptance asks of the overlay at this size; what painted nothing, or has no echo to compare, misses it."""
     found = []
     echoes = {run.mode: run.age.p95 for run in runs if run.echo and run.age}
     for run in runs:
@@ -94,13 +75,13 @@ def verdicts(size: str, runs: Sequence[Figures]) -> list[Verdict]:
             continue
         found.append(Verdict(f"{size} {run.mode}, matched", 100 * run.matches.matched, 100 * MATCHED, "%", True))
         found.append(Verdict(f"{size} {run.mode}, on a wrong frame", run.matches.wrong, 0, "results"))
-        if run.age is None:
-            continue
+        age = run.age.p95 if run.age else None
         what = f"{size} {run.mode}, p95 of the age"
         if size == "640x480":
-            found.append(Verdict(what, run.age.p95, AGE_480P[run.mode], "ms"))
-        elif run.mode in echoes:
-            found.append(Verdict(f"{what} (echo + 30)", run.age.p95, echoes[run.mode] + OVER_ECHO_MS, "ms"))
+            found.append(Verdict(what, age, AGE_480P[run.mode], "ms"))
+        else:
+            echo = echoes.get(run.mode)
+            found.append(Verdict(f"{what} (echo + 30)", age, None if echo is None else echo + OVER_ECHO_MS, "ms"))
     return found
 
 

@@ -18,6 +18,28 @@ from streamer.server import create_app
 PATIENCE = 150  # tries, ten a second
 START_LIMIT = 60.0  # seconds to load the model
 VIDEO_MODE = """localStorage.setItem("seekcam.picture", JSON.stringify({mode: "video"}));"""
+# Counts what comes back on the two ways, and what is asked of the server.
+COUNT = """
+window.counts = {bytes: 0, texts: 0, longest: 0, settings: 0};
+const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+Object.defineProperty(RTCDataChannel.prototype, "onmessage", { set(listener) {
+  set.call(this, (event) => {
+    if (this.label === "seekcam-results") {
+      if (typeof event.data === "string") counts.texts += 1;
+      else { counts.bytes += 1; counts.longest = Math.max(counts.longest, event.data.byteLength); }
+    }
+    listener(event);
+  });
+} });
+const create = RTCPeerConnection.prototype.createDataChannel;
+RTCPeerConnection.prototype.createDataChannel = function (...given) {
+  window.peer = this;
+  return create.apply(this, given);
+};
+"""
+FRAMES_BACK = """async () => [...(await peer.getStats()).values()]
+  .filter(({ type, kind }) => type === "inbound-rtp" && kind === "video")
+  .reduce((sum, { framesDecoded = 0 }) => sum + framesDecoded, 0)"""
 CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
 
 
@@ -106,6 +128,11 @@ def start(page: Page) -> None:
     expect(page.locator("#status-text")).to_have_text("Live")
     expect(picture(page)).to_be_visible()
     expect(page.locator(".rank").first).to_be_visible()
+
+
+def choose(page: Page, name: str, value: str) -> None:
+    """One of the panel's radios."""
+    page.locator(f"input[name={name}][value={value}]").check(force=True)
 
 
 def eventually(page: Page, check: Callable[[], bool]) -> None:

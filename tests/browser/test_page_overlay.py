@@ -9,45 +9,30 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.pages import (
     CATS,
-    VIDEO_MODE,
+    COUNT,
+    FRAMES_BACK,
     Server,
     Visitor,
+    choose,
     colourfulness,
     eventually,
     picture,
     pixels,
-    start,
 )
 
 pytestmark = pytest.mark.browser
 
-# Counts what comes back on the two ways, and what is asked of the server.
-COUNT = """
-window.counts = {bytes: 0, texts: 0, longest: 0, settings: 0};
-const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+# Results as `results` says: as they are, held back, or as bytes that are no message.
+RESULTS = """
+window.results = "whole";
+const { set: listen } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
 Object.defineProperty(RTCDataChannel.prototype, "onmessage", { set(listener) {
-  set.call(this, (event) => {
-    if (this.label === "seekcam-results") {
-      if (typeof event.data === "string") counts.texts += 1;
-      else { counts.bytes += 1; counts.longest = Math.max(counts.longest, event.data.byteLength); }
-    }
-    listener(event);
+  listen.call(this, (event) => {
+    if (this.label !== "seekcam-results" || results === "whole") listener(event);
+    else if (results === "broken") listener({ data: new ArrayBuffer(3) });
   });
 } });
-const create = RTCPeerConnection.prototype.createDataChannel;
-RTCPeerConnection.prototype.createDataChannel = function (...given) {
-  window.peer = this;
-  return create.apply(this, given);
-};
 """
-FRAMES_BACK = """async () => [...(await peer.getStats()).values()]
-  .filter(({ type, kind }) => type === "inbound-rtp" && kind === "video")
-  .reduce((sum, { framesDecoded = 0 }) => sum + framesDecoded, 0)"""
-
-
-def choose(page: Page, name: str, value: str) -> None:
-    """One of the panel's radios."""
-    page.locator(f"input[name={name}][value={value}]").check(force=True)
 
 
 def metric(server: Server, page: Page, line: str) -> float:
@@ -85,33 +70,24 @@ def test_frames_of_a_video_element_do_where_a_track_gives_none(visitor: Visitor,
     expect(page.locator("#display-hint")).to_be_hidden()
 
 
-def test_modes_change_live_and_are_kept(visitor: Visitor, server: Server) -> None:
-    page = visitor.go_live(server.url, script=COUNT)
-    expect(picture(page)).to_have_class("overlay")
-    choose(page, "mode", "video")
-    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
-    expect(page.locator("#overlay-fields")).to_be_hidden()
-    eventually(page, lambda: page.evaluate("counts.texts") > 3)
-    assert page.evaluate(FRAMES_BACK) > 0
-    choose(page, "mode", "overlay")
-    expect(picture(page)).to_have_class("overlay")
-    choose(page, "display", "live")
-    page.locator("#smoothing").fill("0.5")
-    page.get_by_role("switch", name="Threshold line").check()
-    choose(page, "mode", "video")
-    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+def test_what_was_seen_before_results_stopped_is_not_shown_as_current(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=RESULTS)
+    expect(page.locator("#figure-latency")).to_contain_text("ms")
+    page.evaluate("window.results = 'none'")
+    expect(page.locator("#seen")).to_have_attribute("data-stale", "")
+    expect(page.locator("#seen-stale")).to_be_visible()
+    expect(page.locator("#figure-latency")).to_have_text("–")
+    page.evaluate("window.results = 'whole'")
+    expect(page.locator("#seen-stale")).to_be_hidden()
+    expect(page.locator("#figure-latency")).to_contain_text("ms")
 
-    page.reload()
-    start(page)
-    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
-    choose(page, "mode", "overlay")
-    expect(picture(page)).to_have_class("overlay")
-    expect(page.locator("input[name=display][value=live]")).to_be_checked()
-    expect(page.locator("#smoothing-value")).to_have_text("0.50 s")
-    expect(page.get_by_role("switch", name="Threshold line")).to_be_checked()
-    page.get_by_role("button", name="Back to the defaults").click()
-    expect(page.locator("input[name=display][value=exact]")).to_be_checked()
-    expect(page.locator("#smoothing-value")).to_have_text("off")
+
+def test_results_that_cannot_be_read_end_the_session_once(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=RESULTS)
+    page.evaluate("window.results = 'broken'")
+    expect(page.locator("#notice-title")).to_have_text("This page cannot read the server’s results")
+    expect(page.locator("#status-text")).to_have_text("Stopped")
+    expect(page.locator("#notice-countdown")).to_be_empty()
 
 
 def test_two_maps_stand_side_by_side(visitor: Visitor, server: Server) -> None:
@@ -162,6 +138,31 @@ def test_a_recording_that_the_end_of_the_run_interrupts_is_saved(visitor: Visito
     assert video.value.path().stat().st_size > 1000
 
 
+def test_a_recording_ends_with_its_view_and_where_the_browser_fails(visitor: Visitor, server: Server) -> None:
+    taken = """
+      window.MediaRecorder = class extends MediaRecorder {
+        constructor(...given) { super(...given); window.recorder = this; }
+      };"""
+    page = visitor.go_live(server.url, script=taken)
+    choose(page, "recorder", "browser")
+    leave = "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    for end in ("error", "mode"):
+        assert page.evaluate(leave)
+        page.get_by_role("button", name="Record", exact=True).click()
+        expect(page.locator("#recording-mark")).to_be_visible()
+        assert not page.evaluate(leave)  # the browser asks
+        page.wait_for_timeout(1200)
+        with page.expect_download() as video:
+            if end == "error":
+                page.evaluate("recorder.dispatchEvent(new Event('error'))")
+            else:
+                choose(page, "mode", "video")
+        assert video.value.path().stat().st_size > 1000
+        assert page.evaluate("recorder.stream.getTracks()[0].readyState") == "ended"
+        expect(page.locator("#recording-mark")).to_be_hidden()
+    expect(page.locator(".toast")).to_contain_text("could not go on recording")
+
+
 def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor: Visitor, server: Server) -> None:
     untold = """
       delete window.MediaStreamTrackProcessor;
@@ -197,14 +198,6 @@ def test_paint_changes_without_the_server(visitor: Visitor, server: Server) -> N
     eventually(page, lambda: redness() > 12)  # turbo's high values
     page.get_by_role("radio", name="Viridis").check()
     eventually(page, lambda: redness() < 0)  # viridis has none
-
-
-def test_the_server_paints_where_it_was_chosen_before(visitor: Visitor, server: Server) -> None:
-    page = visitor.go_live(server.url, script=VIDEO_MODE)
-    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
-    expect(page.locator("#headline")).to_have_attribute("data-tone", "shown")
-    assert page.locator("#headline").inner_text() in CATS
-    expect(page.locator("#legend")).to_contain_text("paint")
 
 
 def test_a_camera_sends_no_more_than_a_slow_server_can_use(visitor: Visitor, server: Server) -> None:

@@ -1,6 +1,8 @@
 /** How old maps are when they are painted, and where the time went: for the strip, and for the server's metrics. */
 
 const WINDOW = 150; // values that the percentiles are taken from: some five seconds
+const KEPT_MS = 10_000; // and none that is older, where results come slowly or not at all
+export const MAX_REPORTED = 240; // the server takes no more of a report
 
 /** @typedef {"age" | "uplink" | "downlink"} Part */
 
@@ -8,31 +10,34 @@ const WINDOW = 150; // values that the percentiles are taken from: some five sec
 const PARTS = ["age", "uplink", "downlink"];
 
 export class Ages {
-  /** @type {Record<Part, number[]>} milliseconds, newest last */
+  /** @type {Record<Part, { ms: number, at: number }[]>} newest last */
   #values = { age: [], uplink: [], downlink: [] };
-  /** @type {Record<Part, number[]>} since the last report */
+  /** @type {Record<Part, number[]>} milliseconds, since the last report */
   #fresh = { age: [], uplink: [], downlink: [] };
 
   /**
    * @param {Part} part
    * @param {number} ms
+   * @param {number} [at] when it was measured, by the page's monotonic clock
    */
-  note(part, ms) {
-    this.#values[part] = [...this.#values[part], ms].slice(-WINDOW);
-    this.#fresh[part].push(ms);
+  note(part, ms, at = performance.now()) {
+    this.#values[part] = [...this.#values[part], { ms, at }].slice(-WINDOW);
+    this.#fresh[part] = [...this.#fresh[part], ms].slice(-MAX_REPORTED);
   }
 
   /**
    * @param {Part} part
    * @param {number} share 0.5 for the median
+   * @param {number} [at] now, by the page's monotonic clock
    * @returns {number | null} milliseconds
    */
-  percentile(part, share) {
-    const sorted = [...this.#values[part]].sort((a, b) => a - b);
+  percentile(part, share, at = performance.now()) {
+    this.#values[part] = this.#values[part].filter((value) => at - value.at < KEPT_MS);
+    const sorted = this.#values[part].map(({ ms }) => ms).sort((a, b) => a - b);
     return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;
   }
 
-  /** @returns {Record<Part, number[]>} whole milliseconds since the last report */
+  /** @returns {Record<Part, number[]>} whole milliseconds since the last report, the newest of each part */
   report() {
     const report = this.#fresh;
     this.#fresh = { age: [], uplink: [], downlink: [] };

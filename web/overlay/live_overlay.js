@@ -8,8 +8,10 @@
 /** @import { Message } from "./message.js" */
 /** @import { Wish } from "./panes.js" */
 
+import { shortName } from "../models.js";
 import { methodName } from "../view/controls.js";
 import { OverlayView } from "../view/overlay_view.js";
+import { MAX_REPORTED } from "./ages.js";
 import { toResult } from "./result.js";
 
 /**
@@ -20,6 +22,15 @@ import { toResult } from "./result.js";
  * @property {() => Record<string, Uint8Array>} tables colour maps
  * @property {() => void} sized
  */
+
+/** @returns {string} why this browser cannot paint the overlay; empty when it can */
+export function paintingObstacle() {
+  const able =
+    typeof OffscreenCanvas === "function" &&
+    "roundRect" in CanvasRenderingContext2D.prototype &&
+    document.createElement("canvas").getContext("2d") !== null;
+  return able ? "" : "This browser cannot paint over its camera’s picture, so the server does. Update it to paint here.";
+}
 
 export class LiveOverlay {
   #parts;
@@ -64,7 +75,7 @@ export class LiveOverlay {
    */
   take(message, session) {
     const ways = this.view?.result(message, session.serverAhead) ?? {};
-    const result = toResult(message, [this.#name(0), this.#name(1)]);
+    const result = toResult(message, (model, index) => this.#parts.models.className(model, index));
     return { ...result, ms: { ...result.ms, ...ways } };
   }
 
@@ -76,9 +87,13 @@ export class LiveOverlay {
   report(session) {
     if (this.view === null) return;
     const { matched, unmatched } = this.view.counts;
-    const since = { matched: matched - this.#reported.matched, unmatched: unmatched - this.#reported.unmatched };
+    const since = (/** @type {number} */ count, /** @type {number} */ reported) => Math.min(count - reported, MAX_REPORTED);
+    session.report({
+      ...this.view.ages.report(),
+      matched: since(matched, this.#reported.matched),
+      unmatched: since(unmatched, this.#reported.unmatched),
+    });
     this.#reported = { matched, unmatched };
-    session.report({ ...this.view.ages.report(), ...since });
   }
 
   /** @returns {Stats["ms"]} the ways up and down, medians, for the strip */
@@ -99,31 +114,12 @@ export class LiveOverlay {
 
   /** @returns {Wish[]} */
   #wishes() {
-    const { models, settings } = this.#parts;
-    const { compared, card, second, chosen, chosenInSecond } = models;
-    const caption = (/** @type {string} */ model, /** @type {string | null | undefined} */ method) =>
-      compared === "" ? "" : `${model} · ${methodName(method ?? "")}`;
+    const { models } = this.#parts;
+    const name = (/** @type {string} */ model, /** @type {number} */ index) => models.className(model, index);
+    const caption = (/** @type {string} */ model, /** @type {string} */ method) => `${model} · ${methodName(method)}`;
     return [
-      {
-        chosen,
-        name: this.#name(0),
-        caption: caption(models.current, settings.values.method ?? card?.default_method),
-      },
-      {
-        chosen: chosenInSecond,
-        name: this.#name(1),
-        caption: caption(compared, settings.values.compare?.method ?? second?.default_method),
-      },
+      { model: shortName(models.current), chosen: models.chosen, name, caption },
+      { model: shortName(models.compared), chosen: models.chosenInSecond, name, caption },
     ];
-  }
-
-  /**
-   * @param {number} side
-   * @returns {(index: number) => string}
-   */
-  #name(side) {
-    const { card, second } = this.#parts.models;
-    const classes = (side === 0 ? card : second)?.classes ?? [];
-    return (index) => classes[index] ?? `#${index}`;
   }
 }

@@ -32,13 +32,14 @@ const FULL = 65535;
 /**
  * @param {ArrayBuffer} data
  * @returns {Message}
- * @throws {RangeError} the message is shorter than it says, or of another version
+ * @throws {RangeError} the message is shorter than it says, of another version, or empty
  */
 export function parse(data) {
   const reader = new Reader(data);
-  if (reader.u8() !== VERSION) throw new RangeError("An overlay message of another version than this page's: reload it.");
+  if (reader.u8() !== VERSION) throw new RangeError("An overlay message of another version than this page's.");
   const flags = reader.u8();
   const sides = reader.u8();
+  if (sides === 0) throw new RangeError("An overlay message without a side.");
   reader.u8();
   const rtp = reader.u32();
   const frame = reader.u32();

@@ -5,10 +5,14 @@
 
 /**
  * @typedef {object} Wish what the person wants to see of each side
- * @property {number[]} chosen indices of the classes to show; none leaves it to the server
- * @property {(index: number) => string} name of a class
- * @property {string} caption
+ * @property {string} model that the person wants; messages may still be about another
+ * @property {number[]} chosen indices of that model's classes to show; none leaves it to the server
+ * @property {(model: string, index: number) => string} name of a class
+ * @property {(model: string, method: string) => string} caption of one of two sides
  */
+
+/** @type {Wish} */
+const NOTHING = { model: "", chosen: [], name: (_, index) => `#${index}`, caption: () => "" };
 
 export class PaneMaker {
   /** Seconds in which a map follows its frames; 0 shows each as it is. */
@@ -30,8 +34,9 @@ export class PaneMaker {
     if (message === null) return [{ grids: [], marks: [], caption: "", strength: 0 }];
     if (message !== this.#message) this.#take(message);
     return message.sides.map((side, number) => {
-      const wish = wishes[number] ?? { chosen: [], name: String, caption: "" };
-      return { ...pane(side, this.#grids[number] ?? side.grids, wish), strength };
+      const wish = wishes[number] ?? NOTHING;
+      const caption = message.sides.length > 1 ? wish.caption(side.model, side.method) : "";
+      return { ...pane(side, this.#grids[number] ?? side.grids, wish), caption, strength };
     });
   }
 
@@ -78,21 +83,22 @@ function blend(before, grid, share) {
  * @param {Found} side
  * @param {Grid[]} grids
  * @param {Wish} wish
- * @returns {Omit<Pane, "strength">}
+ * @returns {Pick<Pane, "grids" | "marks">}
  */
-function pane(side, grids, { chosen, name, caption }) {
+function pane(side, grids, { model, chosen, name }) {
   // A class that was just chosen may be among the maps already: then it is shown before the server has heard of it.
-  const wanted = chosen.length > 0 && chosen.every((index) => grids.some((grid) => grid.class === index));
+  const own = chosen.length > 0 && side.model === model; // while a model is loading, messages are about the one before
+  const wanted = own && chosen.every((index) => grids.some((grid) => grid.class === index));
   const shown = wanted ? chosen : side.shown;
   const ofShown = shown.map((index) => grids.find((grid) => grid.class === index)).filter((grid) => grid !== undefined);
   /** @type {Mark[]} */
   const marks = shown.map((index, place) => ({
-    name: name(index),
+    name: name(side.model, index),
     score: scoreOf(side, grids, index),
     place,
     boxes: side.boxes.filter((box) => box.class === index).map(({ box }) => box),
   }));
-  return { grids: ofShown, marks, caption };
+  return { grids: ofShown, marks };
 }
 
 /**

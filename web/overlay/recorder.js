@@ -13,13 +13,15 @@ export class OverlayRecorder {
   /** @type {Blob[]} */
   #parts = [];
   #draw;
+  #ended;
 
   /**
    * @param {{ width: number, height: number }} size of the picture in pixels
    * @param {Draw} draw what is shown
+   * @param {() => void} failed the browser cannot go on; what there is can be had by `stop`
    * @throws {Error} this browser cannot record
    */
-  constructor({ width, height }, draw) {
+  constructor({ width, height }, draw, failed) {
     this.#canvas.width = width;
     this.#canvas.height = height;
     const context = this.#canvas.getContext("2d", { alpha: false });
@@ -30,6 +32,8 @@ export class OverlayRecorder {
     const videoBitsPerSecond = Math.round(width * height * FPS * BITS_PER_PIXEL);
     this.#recorder = new MediaRecorder(this.#canvas.captureStream(), { mimeType: type, videoBitsPerSecond });
     this.#recorder.ondataavailable = ({ data }) => this.#parts.push(data);
+    this.#recorder.onerror = failed;
+    this.#ended = new Promise((resolve) => (this.#recorder.onstop = resolve)); // after the last piece, also of a failed one
     this.#recorder.start(1000);
     this.painted();
   }
@@ -46,13 +50,10 @@ export class OverlayRecorder {
 
   /** @returns {Promise<{ blob: Blob, ending: string }>} the file */
   async stop() {
-    const { mimeType } = this.#recorder;
-    await new Promise((resolve) => {
-      this.#recorder.onstop = resolve;
-      if (this.#recorder.state === "inactive") resolve(null);
-      else this.#recorder.stop();
-    });
-    const [type = ""] = mimeType.split(";");
+    if (this.#recorder.state !== "inactive") this.#recorder.stop();
+    await this.#ended;
+    for (const track of this.#recorder.stream.getTracks()) track.stop();
+    const [type = ""] = this.#recorder.mimeType.split(";");
     return { blob: new Blob(this.#parts, { type }), ending: type === "video/mp4" ? "mp4" : "webm" };
   }
 }

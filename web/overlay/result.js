@@ -5,20 +5,20 @@
 
 /**
  * @param {Message} message
- * @param {Array<(index: number) => string>} names of the classes, by side
+ * @param {(model: string, index: number) => string} name of a class
  * @returns {Result}
  */
-export function toResult(message, names) {
-  const [first, second] = message.sides.map((side, number) => toSeen(side, names[number] ?? String));
+export function toResult(message, name) {
+  const [first, second] = message.sides.map((side) => toSeen(side, name));
   if (!first) throw new RangeError("An overlay message without a side.");
   return { ...first, pts: message.pts, frame: message.frame, ...(second ? { compare: second } : {}) };
 }
 
 /**
  * @param {Found} side
- * @param {(index: number) => string} name
+ * @param {(model: string, index: number) => string} name
  * @returns {Seen}
  */
 function toSeen({ model, method, shown, top, boxes, ms }, name) {
-  return { model, method, shown, boxes, ms, top: top.map((entry) => ({ ...entry, name: name(entry.class) })) };
+  return { model, method, shown, boxes, ms, top: top.map((entry) => ({ ...entry, name: name(model, entry.class) })) };
 }

@@ -10,10 +10,12 @@ const NAMES = /** @type {const} */ (["mode", "display", "recorder"]);
 /**
  * @param {ChoiceStore} choices
  * @param {string} obstacle why this browser cannot paint the overlay itself; empty when it can
+ * @returns {(why: string) => void} leaves it to the server to paint, and says why; the person may try again
  */
 export function installPictureControls(choices, obstacle) {
   const smoothing = byId("smoothing", HTMLInputElement);
   const line = byId("line", HTMLInputElement);
+  const hint = byId("mode-hint", HTMLParagraphElement);
   for (const name of NAMES) {
     for (const radio of radios(name)) {
       radio.onchange = () => radio.checked && choices.change(/** @type {Partial<Choices>} */ ({ [name]: radio.value }));
@@ -24,21 +26,27 @@ export function installPictureControls(choices, obstacle) {
   byId("reset", HTMLButtonElement).addEventListener("click", () => {
     choices.change({ ...USUAL, ...(obstacle === "" ? {} : { mode: "video" }) });
   });
-  const hint = byId("mode-hint", HTMLParagraphElement);
-  hint.hidden = obstacle === "";
-  hint.textContent = obstacle;
+  const leaveToServer = (/** @type {string} */ why) => {
+    choices.change({ mode: "video" });
+    hint.textContent = why;
+    hint.hidden = false;
+  };
   choices.listen((values) => {
     for (const name of NAMES) for (const radio of radios(name)) radio.checked = radio.value === values[name];
     for (const radio of radios("mode")) radio.disabled = obstacle !== "";
     smoothing.value = String(values.smoothing);
     smoothing.style.setProperty("--fill", `${100 * values.smoothing}%`);
-    byId("smoothing-value", HTMLOutputElement).textContent =
-      values.smoothing === 0 ? "off" : `${values.smoothing.toFixed(2)} s`;
+    const said = values.smoothing === 0 ? "off" : `${values.smoothing.toFixed(2)} s`;
+    byId("smoothing-value", HTMLOutputElement).textContent = said;
+    smoothing.setAttribute("aria-valuetext", values.smoothing === 0 ? said : `${values.smoothing.toFixed(2)} seconds`);
     line.checked = values.line;
     const overlay = values.mode === "overlay";
+    if (overlay) hint.hidden = true;
     byId("overlay-fields", HTMLDivElement).hidden = !overlay;
     byId("recorder-field", HTMLDivElement).hidden = !overlay;
   });
+  if (obstacle !== "") leaveToServer(obstacle);
+  return leaveToServer;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What is seen, in words: the headline, the five best guesses as bars, and the quiet "not sure". */
 
-/** @import { Card, Ranked, Seen, Settings } from "../protocol.js" */
+/** @import { Ranked, Seen } from "../protocol.js" */
 
+import { shortName } from "../models.js";
 import { make } from "./dom.js";
 import { announce } from "./messages.js";
 
@@ -11,7 +12,15 @@ const STEADY_MS = 1500; // said to screen readers only when it stays this long
 const HELD_STEADY = "Another class leads by too little or for too short a time to take over, so that the mark does not flicker.";
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 
-/** @typedef {{ button: HTMLButtonElement, name: HTMLElement, score: HTMLElement, seen: Ranked | null }} Row */
+/**
+ * @typedef {{ button: HTMLButtonElement, name: HTMLElement, score: HTMLElement, seen: Ranked | null }} Row
+ *
+ * @typedef {object} Wanted
+ * @property {string} model that the person wants; results may still be of another
+ * @property {number[]} chosen that model's classes that the person chose to map; empty follows the top prediction
+ * @property {number | null} minScore
+ * @property {(model: string, index: number) => string} name of a class
+ */
 
 export class Ranking {
   #headline;
@@ -22,12 +31,8 @@ export class Ranking {
   #rows = [];
   /** @type {Seen | null} */
   #newest = null;
-  /** @type {Card | null} */
-  #card = null;
-  /** @type {number[]} the classes that the person chose to map; empty follows the top prediction */
-  #chosen = [];
-  /** @type {number | null} */
-  #minScore = null;
+  /** @type {Wanted} */
+  #wanted = { model: "", chosen: [], minScore: null, name: (_, index) => `#${index}` };
   /** @type {number | undefined} */
   #timer;
   /** @type {number | undefined} */
@@ -51,7 +56,7 @@ export class Ranking {
       const button = make("button", { type: "button", class: "rank", "aria-pressed": "false" }, name, score, bar);
       /** @type {Row} */
       const row = { button, name, score, seen: null };
-      button.onclick = () => row.seen && choose(row.seen.class);
+      button.onclick = () => row.seen && this.#isOwn && choose(row.seen.class);
       this.#rows.push(row);
       this.#list.append(make("li", { hidden: "" }, button));
     }
@@ -62,15 +67,9 @@ export class Ranking {
     this.#list.addEventListener("focusout", () => (this.#held = false));
   }
 
-  /**
-   * @param {Card | null} card
-   * @param {Readonly<Settings>} settings
-   * @param {number[]} chosen
-   */
-  follow(card, settings, chosen) {
-    this.#card = card;
-    this.#chosen = chosen;
-    this.#minScore = settings.min_score ?? card?.min_score ?? null;
+  /** @param {Wanted} wanted */
+  follow(wanted) {
+    this.#wanted = wanted;
     this.#redrawSoon();
   }
 
@@ -85,7 +84,17 @@ export class Ranking {
    * @returns {number | null} the class at this rank, as it is on the screen
    */
   at(rank) {
-    return this.#rows[rank]?.seen?.class ?? null;
+    return this.#isOwn ? (this.#rows[rank]?.seen?.class ?? null) : null;
+  }
+
+  /** @returns {boolean} whether the result is of the model that is wanted, whose indices are meant by what is chosen */
+  get #isOwn() {
+    return this.#newest !== null && shortName(this.#newest.model) === shortName(this.#wanted.model);
+  }
+
+  /** @returns {number[]} */
+  get #chosen() {
+    return this.#isOwn ? this.#wanted.chosen : [];
   }
 
   #redrawSoon() {
@@ -122,7 +131,8 @@ export class Ranking {
     if (result === null) {
       this.#say("idle", "Nothing yet", "The five best guesses appear here.");
     } else if (first === undefined) {
-      const bar = this.#minScore === null ? "enough" : percent.format(this.#minScore);
+      const { minScore } = this.#wanted;
+      const bar = minScore === null ? "enough" : percent.format(minScore);
       this.#say("unsure", "Not sure", `No guess reaches ${bar}, so nothing is marked.`);
     } else if (this.#chosen.length > 0) {
       const names = result.shown.map((index) => this.#name(index, result)).join(", ");
@@ -140,7 +150,8 @@ export class Ranking {
    * @param {Seen} result
    */
   #name(index, result) {
-    return result.top.find((ranked) => ranked.class === index)?.name ?? this.#card?.classes[index] ?? `class ${index}`;
+    const ranked = result.top.find((candidate) => candidate.class === index);
+    return ranked?.name ?? this.#wanted.name(result.model, index);
   }
 
   /**

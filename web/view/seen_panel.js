@@ -1,7 +1,7 @@
 /** What is seen, of one side or of two that are compared: each with its headline and its five best guesses. */
 
 /** @import { Models } from "../models.js" */
-/** @import { Result, Seen, Settings } from "../protocol.js" */
+/** @import { Card, Result, Seen, Settings } from "../protocol.js" */
 
 import { methodName } from "./controls.js";
 import { byId } from "./dom.js";
@@ -9,6 +9,7 @@ import { Ranking } from "./ranking.js";
 
 export class SeenPanel {
   #root = byId("seen", HTMLElement);
+  #stale = byId("seen-stale", HTMLParagraphElement);
   #second = byId("seen-second", HTMLDivElement);
   #names = [byId("side-first", HTMLParagraphElement), byId("side-second", HTMLParagraphElement)];
   /** @type {Ranking} */
@@ -30,18 +31,31 @@ export class SeenPanel {
    * @param {Readonly<Settings>} settings
    */
   follow(models, settings) {
-    this.#firstRanking.follow(models.card, settings, models.chosen);
-    this.#secondRanking.follow(models.second, settings, models.chosenInSecond);
+    const { current, compared, card, second, chosen, chosenInSecond } = models;
+    const common = (/** @type {Card | null} */ of) => ({
+      minScore: settings.min_score ?? of?.min_score ?? null,
+      name: (/** @type {string} */ model, /** @type {number} */ index) => models.className(model, index),
+    });
+    this.#firstRanking.follow({ model: current, chosen, ...common(card) });
+    this.#secondRanking.follow({ model: compared, chosen: chosenInSecond, ...common(second) });
   }
 
   /** @param {Result | null} result null when there is no picture any more */
   show(result) {
+    this.stale = false;
     const compared = result?.compare ?? null;
     this.#firstRanking.show(result);
     this.#secondRanking.show(compared);
     this.#second.hidden = compared === null;
     this.#root.classList.toggle("paired", compared !== null);
     for (const [number, side] of [result, compared].entries()) this.#name(this.#names[number], side, compared !== null);
+  }
+
+  /** @param {boolean} stale whether the picture has gone on without results */
+  set stale(stale) {
+    if (stale !== this.#stale.hidden) return;
+    this.#stale.hidden = !stale;
+    this.#root.toggleAttribute("data-stale", stale);
   }
 
   /**

@@ -50,10 +50,16 @@ export class Strip {
     figure(this.#latency, ms === null ? "–" : String(Math.round(ms)), ms === null ? "" : "ms");
     const p95 = age?.p95 ?? null;
     this.#p95.hidden = p95 === null;
-    figure(this.#latencyP95, p95 === null ? "–" : String(Math.round(p95)), "ms");
+    figure(this.#latencyP95, p95 === null ? "–" : String(Math.round(p95)), p95 === null ? "" : "ms");
     this.#latencyCell.title = age === null ? ESTIMATED : MEASURED;
     figure(this.#dropped, String(stats.dropped));
     this.#stages(stats.ms, "on the server, medians of the last second");
+  }
+
+  /** No map is painted any more, so that there is no latency. */
+  stale() {
+    figure(this.#latency, "–");
+    this.#p95.hidden = true;
   }
 
   /** @param {Result} result of one live frame */
@@ -87,6 +93,8 @@ export class Strip {
 
   clear() {
     for (const cell of [this.#fps, this.#latency, this.#dropped, this.#size]) figure(cell, "–");
+    this.#p95.hidden = true;
+    this.#latencyCell.title = "";
     this.#frames = [];
     this.#legend.replaceChildren();
     this.#plot();
