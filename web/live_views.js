@@ -203,7 +203,7 @@ export class LiveViews {
     const recorder = this.#recorder;
     if (recorder === null) return;
     this.#recorder = null;
-    if (this.overlay.view) this.overlay.view.painted = () => {};
+    if (this.overlay.view) this.overlay.view.painted = null;
     this.#parts.recordingChanged();
     const { blob, ending } = await recorder.stop();
     download(blob, `seekcam-${stamp()}.${ending}`);
