@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 TSC := $(VENV)/typescript/node_modules/.bin/tsc
 ARGS ?=
 FIND_CHROMIUM := for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name && break; done
+NONE_CHOSEN := [ $$? = 5 ] # pytest's status where ARGS names tests of the other half only
 # Looked up when the tests start, so after it may have been installed.
 WITHOUT_CHROMIUM = $(if $(shell $(FIND_CHROMIUM)),,--ignore=tests/browser)
 
@@ -23,7 +24,8 @@ run: $(READY) ## Serve the page on http://127.0.0.1:8000; options: make run ARGS
 	$(BIN)/seekcam serve $(ARGS)
 
 test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/test_boxes.py
-	$(BIN)/python -m pytest -q -m "not slow" $(WITHOUT_CHROMIUM) $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser" $(ARGS) || $(NONE_CHOSEN)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "browser and not slow" $(WITHOUT_CHROMIUM) $(or $(ARGS),tests/browser) || $(NONE_CHOSEN)
 
 test-slow: $(READY) browser ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest -q $(WITHOUT_CHROMIUM) $(ARGS)
