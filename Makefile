@@ -25,7 +25,7 @@ run: $(READY) ## Serve the page on http://127.0.0.1:8000; options: make run ARGS
 
 test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/test_boxes.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser" $(ARGS) || $(NONE_CHOSEN)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "browser and not slow" $(WITHOUT_CHROMIUM) $(or $(ARGS),tests/browser) || $(NONE_CHOSEN)
+	$(BIN)/python -m pytest -q -m "browser and not slow" $(WITHOUT_CHROMIUM) $(or $(ARGS),tests/browser) || $(NONE_CHOSEN)
 
 test-slow: $(READY) browser ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest -q $(WITHOUT_CHROMIUM) $(ARGS)

@@ -119,10 +119,8 @@ def test_fast_layers_and_the_others_are_the_whole_network_without_overlap(name: 
         assert bool(trunk & {id(parameter) for parameter in fast}) == resized
 
 
-# One whose operators no other test exports; the rest take some ten seconds each.
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "mobilenet-v3-small" else pytest.mark.slow) for name in NAMES]
-)
+@pytest.mark.slow  # some ten seconds each
+@pytest.mark.parametrize("name", NAMES)
 def test_its_file_agrees_with_it_and_has_operators_that_tensorrt_builds(name: str, tmp_path: Path) -> None:
     network = settle(build(name), SIDE)
     card = describe_network(network, name=name, classes=list("abcde"), input_size=SIDE)

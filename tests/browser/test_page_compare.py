@@ -53,6 +53,7 @@ def expect_pair(page: Page, left: str, right: str) -> None:
     expect(page.locator("#second-headline")).not_to_be_empty()
 
 
+@pytest.mark.slow
 def test_a_comparison_is_chosen_shown_kept_and_ended(visitor: Visitor, duo: Server) -> None:
     page = visitor.go_live(duo.url)
     expect(page.locator("#figure-size")).to_have_text("640×480")

@@ -110,6 +110,7 @@ def test_declined_token_says_where_to_find_it(visitor: Visitor, guarded_server: 
     expect_notice(page, "The server asks for its token", "printed when seekcam started")
 
 
+@pytest.mark.slow
 def test_session_cap_waits_and_gets_its_turn(visitor: Visitor, guarded_server: Server) -> None:
     address = f"{guarded_server.url}?token={TOKEN}"
     first = visitor.go_live(address)
@@ -137,6 +138,7 @@ def test_codec_refused(visitor: Visitor, server: Server) -> None:
     expect_notice(page, "Browser and server have no video codec in common", "VP8 and H.264")
 
 
+@pytest.mark.slow
 def test_silent_server_is_noticed(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script=DEAFEN)
     page.evaluate("() => { window.deaf = true; }")
@@ -145,6 +147,7 @@ def test_silent_server_is_noticed(visitor: Visitor, server: Server) -> None:
     expect(page.locator("#status-text")).to_have_text("Live")
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_noticed_at_once(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script=DEAFEN)
     page.route("**/api/**", lambda route: route.abort())
@@ -165,6 +168,7 @@ def short_lived(default_model_path: Path, tmp_path: Path) -> Iterator[list[Serve
         running.stop()
 
 
+@pytest.mark.slow
 def test_server_gone_and_back(
     visitor: Visitor, short_lived: list[Server], default_model_path: Path, tmp_path: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_an_overlay_that_is_confirmed_while_the_camera_changes_opens_with_the_ne
     eventually(page, lambda: page.evaluate("counts.bytes") > 3)
 
 
+@pytest.mark.slow
 def test_a_browser_that_cannot_paint_leaves_it_to_the_server(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script="delete CanvasRenderingContext2D.prototype.roundRect;")
     expect(picture(page)).to_have_js_property("tagName", "VIDEO")

@@ -127,6 +127,7 @@ def test_a_snapshot_and_a_recording_of_this_browsers_have_the_cameras_size(
     expect(page.locator("#recording-mark")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_recording_that_the_end_of_the_run_interrupts_is_saved(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url)
     choose(page, "recorder", "browser")
@@ -138,6 +139,7 @@ def test_a_recording_that_the_end_of_the_run_interrupts_is_saved(visitor: Visito
     assert video.value.path().stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_recording_ends_with_its_view_and_where_the_browser_fails(visitor: Visitor, server: Server) -> None:
     taken = """
       window.MediaRecorder = class extends MediaRecorder {
@@ -200,6 +202,7 @@ def test_paint_changes_without_the_server(visitor: Visitor, server: Server) -> N
     eventually(page, lambda: redness() < 0)  # viridis has none
 
 
+@pytest.mark.slow
 def test_a_camera_sends_no_more_than_a_slow_server_can_use(visitor: Visitor, server: Server) -> None:
     # The server's statistics, as they were if it skipped two pictures of three.
     slow = """

@@ -100,6 +100,7 @@ def test_what_is_no_picture_is_refused_in_words(visitor: Visitor, server: Server
     expect(page.get_by_role("button", name="Save a snapshot")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_a_broken_picture_leaves_what_was_shown(
     visitor: Visitor, server: Server, cat_picture: Path, tmp_path: Path
 ) -> None:

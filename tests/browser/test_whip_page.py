@@ -80,6 +80,7 @@ def delete(page: Page, session: str) -> int:
     return int(page.evaluate("url => fetch(url, {method: 'DELETE'}).then(answer => answer.status)", session))
 
 
+@pytest.mark.slow
 def test_chromium_publishes_its_camera_and_another_page_plays_it(visitor: Visitor, server: Server) -> None:
     publisher = visitor.visit(server.url)
     published = speak(publisher, "/whip/attic", publish=True)
