@@ -17,7 +17,7 @@ from localization.errors import UserError
 from localization.library import ModelLibrary
 from localization.prediction import Prediction
 from localization.settings import AnalysisSettings, PaintSettings, Settings
-from streamer import rtc
+from streamer import gathering, rtc
 from streamer.config import ServerConfig, is_loopback
 from streamer.recorder import Recording
 from streamer.recording import Recorders
@@ -78,9 +78,9 @@ class Hub:
     async def start(self) -> None:
         """Load the default model, then start the scheduler and the server-side sources."""
         loop = asyncio.get_running_loop()
-        rtc.gather_on(self.config.ice_address or rtc.default_addresses(is_loopback(self.config.host)))
+        gathering.gather_on(self.config.ice_address or gathering.default_addresses(is_loopback(self.config.host)))
         if self.config.ice_ports:
-            rtc.limit_udp_ports(loop, *self.config.ice_ports)
+            gathering.limit_udp_ports(loop, *self.config.ice_ports)
         await self.models.start(self.config.model)
         scheduling = asyncio.create_task(self.scheduler.run())
         scheduling.add_done_callback(self._scheduler_ended)

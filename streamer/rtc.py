@@ -1,4 +1,4 @@
-"""Everything we adapt in aiortc and aioice, and nothing else.
+"""Everything we adapt in aiortc, and nothing else.
 
 Each adaptation touches names that upstream may change, so each is guarded: `tests/test_rtc.py` fails when the upstream
 source it was written for changes, and at run time an unknown upstream falls back to stock behaviour with a log line.
@@ -9,14 +9,12 @@ import functools
 import hashlib
 import inspect
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-import aioice.ice
 import av
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs.base import Encoder
@@ -35,8 +33,6 @@ from streamer.cpus import usable_cpus
 
 logger = logging.getLogger(__name__)
 
-_stock_host_addresses = aioice.ice.get_host_addresses
-
 # SHA-256 of the upstream sources these adaptations were written for (aiortc 1.16).
 JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5de5b1ed59"
 HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
@@ -51,8 +47,6 @@ SENDER_SOURCES = {
 
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
 MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets no new ones until it has none waiting
-CAMERA_START_KBPS = 1500
-CAMERA_MIN_KBPS = 150  # more would be too much for a thin uplink, and Chromium never goes below it
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
 VIDEO_TIME_BASE = Fraction(1, 90_000)  # of RTP video
 
@@ -360,75 +354,6 @@ def prefer_codec(transceiver: RTCRtpTransceiver, codec: str) -> None:
     inner._codecs = sorted(inner._codecs, key=lambda known: known.mimeType.lower() != f"video/{codec}")
 
 
-def gather_on(addresses: Sequence[str]) -> None:
-    """Gather ICE candidates on these local addresses only, for every peer connection of this process."""
-    fixed = list(addresses)
-
-    def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-        return [a for a in fixed if (use_ipv6 if ":" in a else use_ipv4)]
-
-    aioice.ice.get_host_addresses = host_addresses
-
-
-def default_addresses(loopback: bool) -> list[str]:
-    """Where to gather when nothing is configured: every interface, and loopback for a server that is this machine's."""
-    found = _stock_host_addresses(use_ipv4=True, use_ipv6=True)
-    return ["127.0.0.1", *found] if loopback else found
-
-
-def limit_udp_ports(loop: asyncio.AbstractEventLoop, low: int, high: int) -> None:
-    """Bind ICE sockets of this loop to UDP ports low..high only (for a firewall's opening).
-
-    aioice binds port 0; on this loop such a request takes the next free port of the range instead.
-    """
-    create: Any = loop.create_datagram_endpoint
-    ports = list(range(low, high + 1))
-
-    async def endpoint(*arguments: Any, local_addr: tuple[str, int] | None = None, **options: Any) -> Any:
-        if local_addr is None or local_addr[1] != 0:
-            return await create(*arguments, local_addr=local_addr, **options)
-        for _ in ports:
-            port = ports.pop(0)
-            ports.append(port)  # round robin, so that a port just closed rests before it is used again
-            try:
-                return await create(*arguments, local_addr=(local_addr[0], port), **options)
-            except OSError:
-                continue
-        raise OSError(f"no free UDP port from {low} to {high} on {local_addr[0]}")
-
-    loop.create_datagram_endpoint = endpoint  # type: ignore[method-assign, assignment]
-
-
-def advertised(sdp: str, address: str) -> str:
-    """The answer with `address` in place of the local one in every host candidate (a 1:1 NAT in front of us)."""
-    lines = []
-    for line in sdp.split("\r\n"):
-        words = line.split(" ")
-        if line.startswith("a=candidate:") and len(words) > 7 and words[7] == "host":
-            words[4] = address
-        lines.append(" ".join(words))
-    return "\r\n".join(lines)
-
-
-def asking_for_quality(sdp: str) -> str:
-    """The answer with a start and a least bitrate for what the other side sends us; Chromium heeds them.
-
-    Chromium begins near 250 kbit/s and our estimate lets it grow by 8 % a second, so that a camera would be sent small
-    and blurred for its first half minute. Congestion control goes on above the least bitrate.
-    """
-    hints = f"x-google-start-bitrate={CAMERA_START_KBPS};x-google-min-bitrate={CAMERA_MIN_KBPS}"
-    lines = sdp.split("\r\n")
-    video = {m[1] for line in lines if (m := re.match(r"a=rtpmap:(\d+) (?:VP8|H264)/90000$", line))}
-    described = {m[1] for line in lines if (m := re.match(r"a=fmtp:(\d+) ", line))}
-    asked = []
-    for line in lines:
-        fmtp, rtpmap = re.match(r"a=fmtp:(\d+) ", line), re.match(r"a=rtpmap:(\d+) ", line)
-        asked.append(f"{line};{hints}" if fmtp and fmtp[1] in video else line)
-        if rtpmap and rtpmap[1] in video - described:
-            asked.append(f"a=fmtp:{rtpmap[1]} {hints}")
-    return "\r\n".join(asked)
-
-
 async def close_within(peer: RTCPeerConnection, seconds: float = 5.0) -> None:
     """Close a peer connection; neither a hung transport nor one that aiortc left in pieces keeps the server waiting.
 
@@ -445,11 +370,3 @@ async def close_within(peer: RTCPeerConnection, seconds: float = 5.0) -> None:
         inner: Any = peer
         inner._RTCPeerConnection__connectionState = "closed"
         peer.emit("connectionstatechange")
-
-
-def packet_loss_and_rtt(report: Any) -> tuple[float | None, float | None]:
-    """(share of packets lost 0..1, round-trip time in seconds) from `RTCRtpSender.getStats()`; None where unknown."""
-    for entry in report.values():
-        if entry.type == "remote-inbound-rtp":
-            return entry.fractionLost / 256, entry.roundTripTime
-    return None, None

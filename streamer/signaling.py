@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from streamer import rtc
 from streamer.capture_clock import CaptureClock
 from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
+from streamer.sdp import advertised, asking_for_quality, bundles_what_it_lacks
 from streamer.stream import SentAs, Stream
 from streamer.viewer import Viewer, checked_mode
 
@@ -262,7 +262,9 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         OfferError: not an SDP, or an offer without the media that the route needs.
         CodecError: no codec in common.
     """
-    _check_bundle(offer.sdp)
+    if bundles_what_it_lacks(offer.sdp):
+        # aiortc fails at these halfway, and the connection cannot even be closed in order afterwards.
+        raise OfferError("The offer bundles a section that it does not have.")
     try:
         await peer.setRemoteDescription(offer)
         video = [t for t in peer.getTransceivers() if t.kind == "video"]
@@ -299,15 +301,5 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise NoCandidatesError("The server has no network address or port left to offer: check --ice-ports.")
     for transceiver in video:
         rtc.encode_steadily(transceiver)
-    sdp = rtc.asking_for_quality(peer.localDescription.sdp)
-    return rtc.advertised(sdp, hub.config.advertise) if hub.config.advertise else sdp
-
-
-def _check_bundle(sdp: str) -> None:
-    # aiortc fails at these halfway, and the connection cannot even be closed in order afterwards.
-    sections = re.split(r"^(?=m=)", sdp, flags=re.MULTILINE)
-    known = [s for s in sections if s.startswith(("m=audio ", "m=video ", "m=application "))]
-    names = {name for section in known for name in re.findall(r"^a=mid:(\S+)", section, re.MULTILINE)[-1:]}
-    for bundle in re.findall(r"^a=group:BUNDLE(.*)", sdp, re.MULTILINE):
-        if not names.issuperset(bundle.split()):
-            raise OfferError("The offer bundles a section that it does not have.")
+    text = asking_for_quality(peer.localDescription.sdp)
+    return advertised(text, hub.config.advertise) if hub.config.advertise else text

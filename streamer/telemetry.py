@@ -6,6 +6,7 @@ registry, so that two servers in one process (tests) do not add up. All methods 
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -123,13 +124,13 @@ class Telemetry:
         """Count frames that a recording left out."""
         self._recorder_dropped.inc(n)
 
-    def rtt(self, seconds: float) -> None:
-        """Note a peer's round trip time."""
-        self._rtt.observe(seconds)
-
-    def packet_loss(self, ratio: float) -> None:
-        """Note the share of packets, 0 to 1, that a peer reports lost."""
-        self._loss.observe(ratio)
+    def path(self, report: Mapping[str, Any]) -> None:
+        """Note what a peer says of the network path to it, from aiortc's `RTCRtpSender.getStats()`."""
+        for entry in report.values():
+            if entry.type == "remote-inbound-rtp":
+                self._loss.observe(entry.fractionLost / 256)
+                if entry.roundTripTime is not None:
+                    self._rtt.observe(entry.roundTripTime)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

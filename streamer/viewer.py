@@ -251,15 +251,8 @@ class Viewer:
                     "ms": ms,
                 },
             )
-            await self._observe_network()
-
-    async def _observe_network(self) -> None:
-        for sender in self.peer.getSenders():
-            loss, rtt = rtc.packet_loss_and_rtt(await sender.getStats())
-            if loss is not None:
-                self._telemetry.packet_loss(loss)
-            if rtt is not None:
-                self._telemetry.rtt(rtt)
+            for sender in self.peer.getSenders():
+                self._telemetry.path(await sender.getStats())
 
     def _failed(self, error: UserError) -> None:
         # A model that fails does so on every frame, and this channel queues.

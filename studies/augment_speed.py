@@ -6,7 +6,6 @@ whatever else the machine does falls on both, and the median over the pairs is w
 """
 
 import math
-import sys
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -18,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from localization.errors import UserError
+from studies.command import run
 from training.augment.compose import Augmentation, build_augmentation
 from training.loss import mixed_cross_entropy
 from training.memory import keep_freed_memory
@@ -114,8 +114,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(measure)
-    except UserError as error:
-        typer.echo(f"augment_speed: {error}", err=True)
-        sys.exit(error.exit_code)
+    run("augment_speed", measure)

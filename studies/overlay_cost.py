@@ -7,7 +7,6 @@ code is 1 when overlay mode costs more than its bound there.
 """
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,13 +17,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localization.errors import UserError
 from localization.library import DEFAULT_MODEL, ModelLibrary
 from streamer.bench.clip import MovingPhotograph
 from streamer.bench.end_to_end import measure_end_to_end
 from streamer.bench.report import machine_load
 from streamer.bench.server_process import BenchError, running_server
 from streamer.returns import MODES, Mode
+from studies.command import run
 from studies.floor_model import write_floor_model
 from studies.verdict import Verdict, conclude
 
@@ -104,8 +103,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except UserError as error:
-        typer.echo(f"overlay_cost: {error}", err=True)
-        sys.exit(error.exit_code)
+    run("overlay_cost", main)

@@ -4,13 +4,11 @@
 The photographs ship with scikit-image, which the tests depend on; their licences are named in its documentation.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from skimage import data
 
@@ -20,6 +18,7 @@ from localization.model import LocalizationModel
 from localization.overlay import paint_rgb
 from localization.pipeline import localize
 from localization.settings import AnalysisSettings, PaintSettings
+from studies.command import run
 
 Picture = NDArray[np.uint8]
 
@@ -74,8 +73,4 @@ def make(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(make)
-    except UserError as error:
-        typer.echo(f"picture: {error}", err=True)
-        sys.exit(error.exit_code)
+    run("picture", make)

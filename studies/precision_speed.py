@@ -5,7 +5,6 @@ models or files against the first of them. They take turns frame by frame, so th
 on all alike; the ratio is the median over the turns.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from localization.errors import UserError
 from localization.library import ModelLibrary
 from localization.model import LocalizationModel
 from localization.pipeline import localize
+from studies.command import run
 
 WARM_UP = 5  # turns that are not counted
 SEED = 0
@@ -89,8 +88,4 @@ def _frame(side: int) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except UserError as error:
-        typer.echo(f"precision_speed: {error}", err=True)
-        sys.exit(error.exit_code)
+    run("precision_speed", main)

@@ -28,6 +28,7 @@ class Path:
 
 CLEAR = Path()
 BLACKOUT = Path(loss=1.0)
+LOSSY = {"3 %": Path(0.03, jitter=0.05), "10 %": Path(0.10, jitter=0.05)}
 
 
 class Relay:

@@ -9,6 +9,7 @@ import pytest
 from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, PictureSet
 from localization.datasets.layouts import read_pictures
 from tests.picture_folders import save_classes, save_picture, write_lines
+from tests.plain_user import needs_posix, plain_user
 
 
 def names_of(pictures: PictureSet, part: str) -> list[str]:
@@ -166,11 +167,12 @@ def test_a_folder_of_several_data_sets_is_not_guessed_at(tmp_path: Path) -> None
     assert "several data sets" in refusal(tmp_path)
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
-    save_classes(tmp_path, {"cat": 1, "dog": 1})
-    (tmp_path / "dog").chmod(0)
-    try:
-        assert "cannot be read" in refusal(tmp_path)
-    finally:
-        (tmp_path / "dog").chmod(0o700)
+@needs_posix
+def test_a_folder_that_may_not_be_read() -> None:
+    with plain_user() as folder:
+        save_classes(folder, {"cat": 1, "dog": 1})
+        (folder / "dog").chmod(0)
+        try:
+            assert "cannot be read" in refusal(folder)
+        finally:
+            (folder / "dog").chmod(0o700)

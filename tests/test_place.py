@@ -1,7 +1,5 @@
 """Where an export may go, and how the library comes to have it."""
 
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from export.place import Place, PlaceError, enter, plan
 from localization.errors import UnknownModelError
 from localization.library import DEFAULT_MODEL, ModelLibrary
+from tests.plain_user import needs_posix, plain_user
 
 
 @pytest.fixture
@@ -131,14 +130,13 @@ def test_a_name_must_be_one_of_a_model(library: ModelLibrary) -> None:
             plan(name, None, library, overwrite=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_closed_is_told_before_the_work(library: ModelLibrary, tmp_path: Path) -> None:
-    (tmp_path / "out").chmod(0o500)
-    try:
+@needs_posix
+def test_a_folder_that_is_closed_is_told_before_the_work() -> None:
+    with plain_user() as folder:
+        folder.joinpath("out").mkdir(0o500)
+        library = ModelLibrary(folder / "library")
         with pytest.raises(PlaceError, match=r"Nothing can be written in .*out .*choose another folder"):
-            plan("pets", tmp_path / "out" / "pets.onnx", library, overwrite=False)
-    finally:
-        (tmp_path / "out").chmod(0o700)
+            plan("pets", folder / "out" / "pets.onnx", library, overwrite=False)
 
 
 def test_a_disk_that_cannot_be_written_is_told_before_the_work(

@@ -123,31 +123,6 @@ def test_keyframes_are_told_from_deltas(data: bytes, expected: bool) -> None:
     assert rtc.is_keyframe(data) is expected
 
 
-def test_the_advertised_address_replaces_host_candidates_only() -> None:
-    host = "a=candidate:1 1 udp 2130706431 192.168.1.7 50000 typ host"
-    relay = "a=candidate:2 1 udp 1 203.0.113.9 3478 typ relay raddr 192.168.1.7 rport 50000"
-    sdp = "\r\n".join(["v=0", host, relay, ""])
-    assert rtc.advertised(sdp, "198.51.100.4") == "\r\n".join(
-        ["v=0", host.replace("192.168.1.7", "198.51.100.4"), relay, ""]
-    )
-
-
-def test_the_answer_asks_for_a_useful_picture_of_every_video_codec_and_of_nothing_else() -> None:
-    hints = f"x-google-start-bitrate={rtc.CAMERA_START_KBPS};x-google-min-bitrate={rtc.CAMERA_MIN_KBPS}"
-    sdp = [
-        "a=rtpmap:111 opus/48000/2",
-        "a=fmtp:111 useinbandfec=1",
-        "a=rtpmap:96 VP8/90000",
-        "a=rtpmap:97 rtx/90000",
-        "a=fmtp:97 apt=96",
-        "a=rtpmap:98 H264/90000",
-        "a=fmtp:98 packetization-mode=1",
-        "",
-    ]
-    asked = [*sdp[:3], f"a=fmtp:96 {hints}", *sdp[3:6], f"{sdp[6]};{hints}", ""]
-    assert rtc.asking_for_quality("\r\n".join(sdp)).split("\r\n") == asked
-
-
 @pytest.mark.parametrize("fault", ["raises", "hangs"])
 async def test_a_connection_that_cannot_be_closed_still_tells_its_listeners(
     fault: str, monkeypatch: pytest.MonkeyPatch

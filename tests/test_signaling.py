@@ -15,6 +15,7 @@ from localization.settings import AnalysisSettings, PaintSettings
 from streamer import channels, rtc, viewer
 from streamer.hub import HUB
 from streamer.signaling import new_peer, pump
+from streamer.telemetry import Telemetry
 from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]
@@ -171,7 +172,7 @@ async def test_changes_are_made_one_by_one_and_too_many_are_refused(client: Clie
 async def test_a_defect_in_a_session_ends_it_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     async with session(client, chelsea(fps=5)) as owner:
         await owner.until(lambda: owner.of_type("state"))
-        monkeypatch.setattr(rtc, "packet_loss_and_rtt", lambda _: 1 / 0)
+        monkeypatch.setattr(Telemetry, "path", lambda *_: 1 / 0)
         await owner.until(lambda: owner.of_type("bye"))
         assert "failed" in owner.of_type("bye")[0]["detail"]
 

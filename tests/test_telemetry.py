@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -72,15 +73,18 @@ def test_gauges_and_distributions() -> None:
     telemetry.sessions.set(4)
     telemetry.batch(3)
     telemetry.queue_age(0.5)
-    telemetry.rtt(0.08)
-    telemetry.packet_loss(0.25)
+    telemetry.path({"a": SimpleNamespace(type="remote-inbound-rtp", fractionLost=64, roundTripTime=0.08)})
+    telemetry.path({"b": SimpleNamespace(type="remote-inbound-rtp", fractionLost=0, roundTripTime=None)})
+    telemetry.path({"c": SimpleNamespace(type="outbound-rtp")})
     telemetry.recorder_dropped(7)
     seen = samples(telemetry)
     assert seen["seekcam_sessions", ""] == 4
     assert seen["seekcam_batch_size_sum", ""] == 3
     assert seen["seekcam_queue_age_seconds_sum", ""] == 0.5
     assert seen["seekcam_rtt_seconds_sum", ""] == 0.08
+    assert seen["seekcam_rtt_seconds_count", ""] == 1
     assert seen["seekcam_packet_loss_ratio_sum", ""] == 0.25
+    assert seen["seekcam_packet_loss_ratio_count", ""] == 2
     assert seen["seekcam_recorder_dropped_total", ""] == 7
 
 

@@ -69,7 +69,7 @@ export class LivePage {
       phase: (phase) => this.#enter(phase),
       preview: (media) => this.#views.preview(media),
       failure: (failure, seconds) => parts.stage.showFailure(failure, seconds),
-      media: (media) => (this.#views.media = media),
+      media: (media) => this.#views.receive(media),
       state: (state) => this.#takeState(state),
       stats: (stats) => this.#takeStats(stats),
       result: (result) => this.#takeResult(result),

@@ -28,7 +28,7 @@ export class LiveViews {
   /** @type {LiveOverlay} */
   overlay;
   /** The annotated track, which is there in either mode. @type {MediaStream | null} */
-  media = null;
+  #media = null;
   /** @type {OverlayRecorder | null} */
   #recorder = null;
   /** The mode in force, as the server said last. @type {Mode | null} */
@@ -67,6 +67,12 @@ export class LiveViews {
     this.#parts.stage.show(view);
   }
 
+  /** @param {MediaStream} media with the annotated track; the server's first message may overtake it */
+  receive(media) {
+    this.#media = media;
+    if (this.#mode === "video") this.#open("video");
+  }
+
   /** @param {Mode} mode that the server has confirmed */
   follow(mode) {
     const { session } = this.#run;
@@ -80,7 +86,7 @@ export class LiveViews {
 
   /** The session is over: whatever comes next starts anew. */
   reset() {
-    this.media = this.#mode = this.#asked = null;
+    this.#media = this.#mode = this.#asked = null;
     this.#drop();
     this.#leaveOverlay();
   }
@@ -146,7 +152,7 @@ export class LiveViews {
     if (this.#isShown(mode)) return;
     const { camera } = this.#run;
     if (mode === "video") {
-      if (this.media) void this.#show(new VideoView(this.media, () => this.#parts.stage.fit()));
+      if (this.#media) void this.#show(new VideoView(this.#media, () => this.#parts.stage.fit()));
     } else if (camera) {
       let view;
       try {
@@ -190,7 +196,7 @@ export class LiveViews {
   #isShown(mode) {
     const { view } = this.#parts.stage;
     if (mode === "overlay") return view !== null && view === this.overlay.view;
-    return view instanceof VideoView && this.media !== null && view.element.srcObject === this.media;
+    return view instanceof VideoView && this.#media !== null && view.element.srcObject === this.#media;
   }
 
   #leaveOverlay() {

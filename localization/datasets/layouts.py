@@ -43,15 +43,19 @@ def read_pictures(root: Path, *, validation: float = 0.1, seed: int = 0, annotat
 
     Raises:
         DatasetError: no such folder, no pictures, a single class, a class without pictures, a file that is named and
-            missing, a line that cannot be understood, or a box outside its picture.
+            missing or may not be read, a line that cannot be understood, or a box outside its picture.
     """
     root = root.expanduser()
     root = root.resolve() if ".." in root.parts else root.absolute()  # so that it has a name
-    if root.is_file():
-        raise DatasetError(f"{root} is a file: unpack it if it is an archive, and give the folder.")
-    if not root.is_dir():
-        raise DatasetError(f"There is no folder {root}: check the name.")
-    found = _read(root, annotations)
+    try:
+        if root.is_file():
+            raise DatasetError(f"{root} is a file: unpack it if it is an archive, and give the folder.")
+        if not root.is_dir():
+            raise DatasetError(f"There is no folder {root}: check the name.")
+        found = _read(root, annotations)
+    except PermissionError as error:
+        # Every look at a file may meet one, also the question whether it is there.
+        raise DatasetError(f"{error.filename} cannot be read ({error.strerror}): check its permissions.") from error
     if not any(found.parts.values()):
         raise DatasetError(
             f"{root} holds no labelled pictures: put the pictures of each class into a folder of its own."

@@ -11,7 +11,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -87,11 +87,10 @@ def annotate_video(
             if sidecar is not None:
                 _concatenate([folder / f"{name}.jsonl" for name in names], sidecar)
             whole.replace(output)
-        except BaseException:
-            if not progress.pieces:
+            shutil.rmtree(folder)
+        finally:
+            if not progress.pieces:  # nothing to go on from
                 shutil.rmtree(folder, ignore_errors=True)
-            raise
-        shutil.rmtree(folder)
         return progress.frames, video.damaged
 
 
@@ -143,7 +142,7 @@ def _make_piece(
     unfinished = folder / f"{name}.part.mp4"
     piece: Piece | None = None
     count, state = 0, progress.state
-    try:
+    with ExitStack() as undo:
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as lines:
             for batch in batches:
                 for frame, prediction in zip(batch.frames, batch.predictions, strict=True):
@@ -152,6 +151,7 @@ def _make_piece(
                         progress.size = progress.size or (painted.width, painted.height)
                         aspect = _upright_aspect(video, frame)
                         piece = Piece(unfinished, painted, progress.size, video.time_base, aspect)
+                        undo.callback(piece.abandon)
                     piece.write(painted)
                     document = prediction.to_json(frame.time, progress.frames + count)
                     lines.write(json.dumps(document, ensure_ascii=False) + "\n")
@@ -161,10 +161,7 @@ def _make_piece(
         if piece is None:
             return
         piece.close()
-    except BaseException:
-        if piece is not None:
-            piece.abandon()
-        raise
+        undo.pop_all()
     unfinished.replace(folder / f"{name}.mp4")
     progress.pieces.append({"frames": count, "start": piece.start})
     progress.state = state

@@ -28,7 +28,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from streamer import rtc
+from streamer import gathering, rtc
 from streamer.bench.clip import NUMBERS, MovingPhotograph, frame_number
 from streamer.bench.server_process import BenchError, ServerProcess
 from streamer.bench.stages import Spread, spread
@@ -250,7 +250,7 @@ async def measure_end_to_end(
     Raises:
         BenchError: a session was refused, or no frame came back.
     """
-    rtc.gather_on(["127.0.0.1"])
+    gathering.gather_on(["127.0.0.1"])
     clients = [BenchSession(clip, fps, mode) for _ in range(sessions)]
     try:
         async with aiohttp.ClientSession() as http:

@@ -9,7 +9,6 @@ pictures, which takes time from it. The exit code is 1 when a bound is missed.
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,10 +18,10 @@ import typer
 from rich.console import Console
 
 from localization.atomic import write_text
-from localization.errors import UserError
 from localization.library import DEFAULT_MODEL, ModelLibrary
 from streamer.bench.report import machine_load
 from streamer.bench.server_process import running_server
+from studies.command import run
 from studies.floor_model import write_floor_model
 from studies.overlay_timing.browser import Traffic, open_page, start, traffic, watch
 from studies.overlay_timing.numbered import read_notes, write_clip
@@ -89,8 +88,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except UserError as error:
-        typer.echo(f"overlay_timing: {error}", err=True)
-        sys.exit(error.exit_code)
+    run("overlay_timing", main)

@@ -1,7 +1,6 @@
 """The page in a real Chromium whose camera shows a clip: press Start, change modes, watch it work."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,20 +12,9 @@ from playwright.async_api import Error, Page, async_playwright
 from localization.errors import UserError
 from streamer.bench.clip import LOOP
 from streamer.bench.server_process import ServerProcess
+from studies.chromium import FLAGS, camera_flags, find_chromium
 from studies.overlay_timing.numbered import FPS
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--allow-loopback-in-peer-connection",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-)
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 SETTLE_S = 3.0  # sender reports come, the bitrate rises, the hold-back is learnt
 DRAWN_S = 3.0  # of painting that is waited for: it disturbs everything else, so it is a measurement of its own
@@ -70,11 +58,11 @@ async def open_page(url: str, clip: Path, size: str) -> AsyncIterator[Page]:
     Raises:
         BrowserError: there is no Chromium, or the page does not do what it should.
     """
-    chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    chromium = find_chromium()
     if chromium is None:
         raise BrowserError("There is no Chromium here: install it (Debian: apt-get install chromium).")
     async with async_playwright() as driver:
-        flags = [*FLAGS, f"--use-file-for-fake-video-capture={clip}"]
+        flags = [*FLAGS, *camera_flags(clip)]
         browser = await driver.chromium.launch(executable_path=chromium, args=flags)
         try:
             context = await browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 800})

@@ -1,6 +1,5 @@
 """A real server with the default model, and Chromium whose camera is a photograph of a cat that pans."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,21 +11,12 @@ from pydantic import SecretStr
 from skimage.data import chelsea
 
 from streamer.config import ServerConfig, SourceSpec
+from studies.chromium import FLAGS as LOCAL_FLAGS
+from studies.chromium import camera_flags, find_chromium
 from tests.browser.pages import Server, Visitor, serve
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--allow-loopback-in-peer-connection",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    # Names that are not this machine's own, so that their pages are no secure context.
-    "--host-resolver-rules=MAP *.test 127.0.0.1",
-)
+# Names that are not this machine's own, so that their pages are no secure context.
+FLAGS = (*LOCAL_FLAGS, "--host-resolver-rules=MAP *.test 127.0.0.1")
 TOKEN = "open sesame"
 
 expect.set_options(timeout=15_000)
@@ -109,7 +99,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    found = find_chromium()
     if found is None:
         pytest.fail("The browser tests need Chromium: run `apt-get install chromium` and try again.", pytrace=False)
     return found
@@ -118,7 +108,7 @@ def chromium() -> str:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str, camera_clip: Path) -> Iterator[Browser]:
     """Chromium with the cat in front of its camera."""
-    flags = [*FLAGS, "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_clip}"]
+    flags = [*FLAGS, *camera_flags(camera_clip)]
     running = playwright.chromium.launch(executable_path=chromium, args=flags)
     yield running
     running.close()

@@ -1,6 +1,7 @@
 """A server for the browser, and what the tests read from and do to the page."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,33 @@ RTCPeerConnection.prototype.createDataChannel = function (...given) {
 FRAMES_BACK = """async () => [...(await peer.getStats()).values()]
   .filter(({ type, kind }) => type === "inbound-rtp" && kind === "video")
   .reduce((sum, { framesDecoded = 0 }) => sum + framesDecoded, 0)"""
+# What a failed start is told with: nobody can look at a machine that builds.
+PEERS = """
+window.peers = [];
+window.videos = [];
+window.RTCPeerConnection = new Proxy(RTCPeerConnection, {
+  construct(Peer, given) {
+    const peer = new Peer(...given);
+    peers.push(peer);
+    return peer;
+  },
+});
+const make = document.createElement.bind(document);
+document.createElement = (...given) => {
+  const made = make(...given);
+  if (made.tagName === "VIDEO") videos.push(made);
+  return made;
+};
+"""
+TRAFFIC = """async () => ({
+  shown: document.visibilityState,
+  videos: videos.map(({ readyState, paused, networkState, videoWidth, isConnected, srcObject }) => ({
+    readyState, paused, networkState, videoWidth, isConnected,
+    tracks: srcObject?.getTracks().map(({ readyState, muted, enabled }) => ({ readyState, muted, enabled })) })),
+  peers: await Promise.all(peers.map(async (peer) => ({
+    state: peer.connectionState,
+    stats: [...(await peer.getStats()).values()].filter(({ type }) => ["inbound-rtp", "transport"].includes(type)) }))),
+})"""
 CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
 
 
@@ -106,6 +134,7 @@ class Visitor:
         page = context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._note_violation)
+        page.add_init_script(PEERS)
         if script:
             page.add_init_script(script)
         page.goto(address)
@@ -125,9 +154,13 @@ class Visitor:
 def start(page: Page) -> None:
     """Press Start and wait for annotated video and results."""
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator("#status-text")).to_have_text("Live")
-    expect(picture(page)).to_be_visible()
-    expect(page.locator(".rank").first).to_be_visible()
+    try:
+        expect(page.locator("#status-text")).to_have_text("Live")
+        expect(picture(page)).to_be_visible()
+        expect(page.locator(".rank").first).to_be_visible()
+    except AssertionError as error:
+        error.add_note(json.dumps(page.evaluate(TRAFFIC)))
+        raise
 
 
 def choose(page: Page, name: str, value: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, expect
 
+from studies.chromium import camera_flags
 from tests.browser.conftest import FLAGS, TOKEN
 from tests.browser.pages import CATS, Visitor, colourfulness, pixels
 from tests.certificates import self_signed
@@ -124,8 +125,8 @@ def distant_visitor(
     script = tmp_path / "chromium"  # playwright talks to it through pipes, which know no namespaces
     script.write_text(f'#!/bin/sh\nexec ip netns exec {cable.visitor} {chromium} "$@"\n')
     script.chmod(0o755)
-    flags = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera_clip}"]
-    browser = playwright.chromium.launch(executable_path=script, args=[*FLAGS, *flags, "--ignore-certificate-errors"])
+    flags = [*FLAGS, *camera_flags(camera_clip), "--ignore-certificate-errors"]
+    browser = playwright.chromium.launch(executable_path=script, args=flags)
     visitor = Visitor(browser)
     yield visitor
     browser.close()

@@ -109,6 +109,22 @@ def test_an_overlay_that_is_confirmed_while_the_camera_changes_opens_with_the_ne
     eventually(page, lambda: page.evaluate("counts.bytes") > 3)
 
 
+def test_a_track_that_is_told_after_the_servers_first_message_is_shown_all_the_same(
+    visitor: Visitor, server: Server
+) -> None:
+    """Chromium tells both from threads of their own, so on a busy machine they may come in either order."""
+    late = """
+      const { set: listen } = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "ontrack");
+      Object.defineProperty(RTCPeerConnection.prototype, "ontrack", { set(listener) {
+        listen.call(this, (event) => setTimeout(() => { window.told = true; listener(event); }, 1500));
+      } });"""
+    page = visitor.visit(server.url, script=f"{VIDEO_MODE}{late}")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".rank").first).to_be_visible()
+    assert not page.evaluate("window.told ?? false")
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+
+
 @pytest.mark.slow
 def test_a_browser_that_cannot_paint_leaves_it_to_the_server(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script="delete CanvasRenderingContext2D.prototype.roundRect;")
