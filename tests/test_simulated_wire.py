@@ -98,7 +98,7 @@ def test_frames_do_not_age_before_the_decoder_and_come_again_after_a_blackout(se
     released = Wire(seed, path, dark).run(8.0)
     # Two holes may follow one another. A frame that the dark tore may be made whole behind it, however old.
     ages = [when - captured for when, captured in released if not dark[0] - 0.1 < captured < dark[0]]
-    assert max(ages) < DELAY_S + path.jitter + 2 * rtc.HOLE_DEADLINE_S + 0.1, "it waited longer than holes may stay open"
+    assert max(ages) < DELAY_S + path.jitter + 2 * rtc.HOLE_DEADLINE_S + 0.1, "longer than holes may stay open"
     assert [captured for _, captured in released] == sorted({captured for _, captured in released})
     # A keyframe of twelve packets may be lost again and again: the next test counts how often that takes long.
     assert recovery(released, dark) < 2.0
