@@ -132,16 +132,7 @@ def test_settings_survive_a_reload(visitor: Visitor, server: Server) -> None:
 
 
 def test_another_resolution_comes_over_the_same_connection(visitor: Visitor, server: Server) -> None:
-    script = """
-      window.peers = [];
-      const Peer = RTCPeerConnection;
-      window.RTCPeerConnection = class extends Peer {
-        constructor(...options) {
-          super(...options);
-          window.peers.push(this);
-        }
-      };"""
-    page = visitor.go_live(server.url, script=script)
+    page = visitor.go_live(server.url)
     page.locator("#resolution").select_option("320x240")
     width = "peers[0].getSenders()[0].track.getSettings().width"
     eventually(page, lambda: page.evaluate(width) == 320)

@@ -214,12 +214,12 @@ def test_a_camera_sends_no_more_than_a_slow_server_can_use(visitor: Visitor, ser
       };
       window.slow = true;"""
     page = visitor.go_live(server.url, script=f"{COUNT}{slow}")
-    asked = "peer.getSenders()[0].getParameters().encodings[0]"
+    asked = "peers.at(-1).getSenders()[0].getParameters().encodings[0]"
     eventually(page, lambda: (page.evaluate(f"{asked}.maxFramerate") or 99) < 20)
     limit = page.evaluate(f"{asked}.maxFramerate")
     assert page.evaluate(f"{asked}.scaleResolutionDownBy") > 1
     expect(page.locator("#pace-hint")).to_contain_text("pictures a second")
-    sent = """async () => [...(await peer.getStats()).values()].find(({ type }) => type === "outbound-rtp")"""
+    sent = """async () => [...(await peers.at(-1).getStats()).values()].find(({ type }) => type === "outbound-rtp")"""
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] < 480)
     eventually(page, lambda: page.evaluate(sent).get("framesPerSecond", 99) <= limit + 1)
     # In mode "video" the picture that comes back keeps its size.
