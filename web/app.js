@@ -3,18 +3,18 @@
 /** @import { Config } from "./protocol.js" */
 
 import { Api } from "./api.js";
+import { byId, make } from "./dom.js";
 import { explain } from "./failures.js";
+import { paintingObstacle } from "./live_overlay.js";
 import { LivePage } from "./live_page.js";
 import { Models } from "./models.js";
 import { ChoiceStore } from "./overlay/choices.js";
 import { decodeTables } from "./overlay/colours.js";
-import { paintingObstacle } from "./overlay/live_overlay.js";
 import { PicturePage, refusal } from "./picture_page.js";
 import { SettingsStore } from "./settings.js";
 import { ClassSearch } from "./view/class_search.js";
 import { ComparisonControls } from "./view/comparison.js";
 import { Controls } from "./view/controls.js";
-import { byId, make } from "./view/dom.js";
 import { download, stamp } from "./view/download.js";
 import { fieldError, toast } from "./view/messages.js";
 import { installPictureControls } from "./view/picture_controls.js";

@@ -11,11 +11,11 @@
 /** @import { Tone } from "./view/status.js" */
 /** @import { Strip } from "./view/strip.js" */
 
+import { byId, setIcon } from "./dom.js";
 import { Live } from "./live.js";
 import { LiveViews } from "./live_views.js";
 import { strength } from "./overlay/timeline.js";
 import { CameraSteering } from "./steering.js";
-import { byId, setIcon } from "./view/dom.js";
 import { fieldError, toast } from "./view/messages.js";
 import { asserts } from "./view/seen_panel.js";
 import { status } from "./view/status.js";

@@ -1,14 +1,14 @@
 /** What stands in the stage of a live run: the camera's own picture at first, then the one of the mode in force. */
 
 /** @import { Live } from "./live.js" */
-/** @import { OverlayParts } from "./overlay/live_overlay.js" */
+/** @import { OverlayParts } from "./live_overlay.js" */
 /** @import { Mode } from "./protocol.js" */
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Strip } from "./view/strip.js" */
 
-import { LiveOverlay } from "./overlay/live_overlay.js";
+import { byId } from "./dom.js";
+import { LiveOverlay } from "./live_overlay.js";
 import { OverlayRecorder } from "./overlay/recorder.js";
-import { byId } from "./view/dom.js";
 import { download, stamp } from "./view/download.js";
 import { toast } from "./view/messages.js";
 import { OverlayView } from "./view/overlay_view.js";

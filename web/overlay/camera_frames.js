@@ -2,7 +2,7 @@
 
 /** @import { Picture } from "./picture_painter.js" */
 
-import { make } from "../view/dom.js";
+import { make } from "../dom.js";
 import { CaptureClock, now } from "./clock.js";
 
 const PERIOD_MS = 1000 / 60;

@@ -1,9 +1,10 @@
 /** What only this page decides about the picture, and the server never hears of; kept between visits. */
 
 /** @import { Mode } from "../protocol.js" */
-/** @import { Display } from "../view/overlay_view.js" */
 
 import { recall, remember } from "../preferences.js";
+
+/** @typedef {"exact" | "live"} Display */
 
 /**
  * @typedef {object} Choices

@@ -1,10 +1,10 @@
 /** Mode "overlay": the page paints the server's maps over its own camera's pictures, which it keeps in a small ring. */
 
-/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 /** @import { Context } from "./marks.js" */
+/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 /** @import { Grid, Look, Pane } from "./types.js" */
 
-import { make } from "../view/dom.js";
+import { make } from "../dom.js";
 import { Canvas2dPainter } from "./canvas2d.js";
 import { heatOf } from "./heat.js";
 import { drawMarks } from "./marks.js";

@@ -2,6 +2,7 @@
 
 const BITS_PER_PIXEL = 0.14; // at 30 frames a second: 4 Mbit/s for 1280 x 720
 const FPS = 30;
+// The level named with H.264 (the last two digits) is not binding: Chromium writes the one that the size needs.
 const TYPES = ["video/mp4;codecs=avc1.42E01F", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
 /** @typedef {(context: CanvasRenderingContext2D, width: number, height: number) => void} Draw */

@@ -1,6 +1,6 @@
 /** The class search: a combobox over the model's class names (WAI-ARIA 1.2 pattern), chosen classes as chips. */
 
-import { byId, icon, make } from "./dom.js";
+import { byId, icon, make } from "../dom.js";
 
 const LISTED = 60;
 

@@ -4,8 +4,8 @@
 /** @import { Card } from "../protocol.js" */
 /** @import { SettingsStore } from "../settings.js" */
 
+import { byId, make } from "../dom.js";
 import { methodName } from "./controls.js";
-import { byId, make } from "./dom.js";
 import { toast } from "./messages.js";
 
 export class ComparisonControls {

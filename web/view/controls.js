@@ -3,8 +3,8 @@
 /** @import { Card, Settings } from "../protocol.js" */
 /** @import { SettingsStore } from "../settings.js" */
 
+import { byId, make } from "../dom.js";
 import { DEFAULTS } from "../settings.js";
-import { byId, make } from "./dom.js";
 
 /** @type {Record<string, [label: string, hint: string]>} */
 const METHODS = {

@@ -1,6 +1,6 @@
 /** Hands a file to the browser's downloads. */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 const RELEASE_MS = 60_000;
 

@@ -2,7 +2,7 @@
 
 /** @import { PictureView } from "./stage.js" */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 /** @implements {PictureView} */
 export class ImageView {

@@ -1,6 +1,6 @@
 /** What the page says in words: toasts, errors beside a control, and lines for screen readers only. */
 
-import { byId, make } from "./dom.js";
+import { byId, make } from "../dom.js";
 
 const TOAST_MS = 5000;
 const OFFER_MS = 10000; // time to reach the button

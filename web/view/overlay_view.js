@@ -6,10 +6,11 @@
  * with the newest map, which fades as it gets older.
  */
 
+/** @import { Display } from "../overlay/choices.js" */
 /** @import { Compositor } from "../overlay/compositor.js" */
 /** @import { Message } from "../overlay/message.js" */
-/** @import { Picture } from "../overlay/picture_painter.js" */
 /** @import { Wish } from "../overlay/panes.js" */
+/** @import { Picture } from "../overlay/picture_painter.js" */
 /** @import { Showing } from "../overlay/timeline.js" */
 /** @import { Look } from "../overlay/types.js" */
 /** @import { PictureView } from "./stage.js" */
@@ -25,7 +26,6 @@ const SLOTS = 12; // frames that are kept: 400 ms at 30 a second
 const WINDOW_MS = 1000;
 const JUDGE_AFTER = 60; // results before it is said that frames cannot be told apart
 
-/** @typedef {"exact" | "live"} Display */
 
 /**
  * @typedef {object} OverlayPlan

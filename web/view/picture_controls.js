@@ -2,8 +2,8 @@
 
 /** @import { ChoiceStore, Choices } from "../overlay/choices.js" */
 
+import { byId } from "../dom.js";
 import { USUAL } from "../overlay/choices.js";
-import { byId } from "./dom.js";
 
 const NAMES = /** @type {const} */ (["mode", "display", "recorder"]);
 

@@ -2,8 +2,8 @@
 
 /** @import { Ranked, Seen } from "../protocol.js" */
 
+import { make } from "../dom.js";
 import { shortName } from "../models.js";
-import { make } from "./dom.js";
 import { announce } from "./messages.js";
 
 const ROWS = 5;

@@ -3,8 +3,8 @@
 /** @import { Api } from "../api.js" */
 /** @import { Recording } from "../protocol.js" */
 
+import { byId, icon, iconButton, make } from "../dom.js";
 import { explain } from "../failures.js";
-import { byId, icon, iconButton, make } from "./dom.js";
 import { toast } from "./messages.js";
 import { clock } from "./stage.js";
 

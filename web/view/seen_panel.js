@@ -3,8 +3,8 @@
 /** @import { Models } from "../models.js" */
 /** @import { Card, Result, Seen, Settings } from "../protocol.js" */
 
+import { byId } from "../dom.js";
 import { methodName } from "./controls.js";
-import { byId } from "./dom.js";
 import { Ranking } from "./ranking.js";
 
 export class SeenPanel {

@@ -1,7 +1,7 @@
 /** Keyboard shortcuts: one table for the keys, the help overlay and the person who wants them off. */
 
+import { byId, make } from "../dom.js";
 import { recall, remember } from "../preferences.js";
-import { byId, make } from "./dom.js";
 
 const TEXT_FIELDS = "select, textarea, input:not([type=checkbox], [type=radio], [type=range], [type=file])";
 

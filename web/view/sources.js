@@ -5,8 +5,8 @@
 /** @import { StreamSummary } from "../protocol.js" */
 
 import { listCameras, onCamerasChanged } from "../camera.js";
+import { byId, make } from "../dom.js";
 import { recallText, remember } from "../preferences.js";
-import { byId, make } from "./dom.js";
 
 const STREAM = "stream:";
 const CAMERA = "camera:";

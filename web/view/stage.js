@@ -2,7 +2,7 @@
 
 /** @import { Failure } from "../failures.js" */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 /**
  * What can stand in the stage; a return mode brings its own.

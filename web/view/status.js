@@ -1,6 +1,6 @@
 /** The one word at the top that says how things stand; screen readers hear it change. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 /** @typedef {"idle" | "busy" | "good" | "bad"} Tone */
 

@@ -2,7 +2,7 @@
 
 /** @import { Result, Seen, Stages, Stats } from "../protocol.js" */
 
-import { byId, calm, make } from "./dom.js";
+import { byId, calm, make } from "../dom.js";
 
 const STAGES = ["up", "queue", "prepare", "infer", "boxes", "paint", "down"];
 const ESTIMATED =

@@ -1,6 +1,6 @@
 /** Asks for the server's token. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 /**
  * @param {boolean} wrong whether one was given and refused

@@ -1,7 +1,7 @@
 /** The ways a picture gets in: the button, a drop anywhere on the page, a paste. */
 
+import { byId } from "../dom.js";
 import { firstFile } from "../picture.js";
-import { byId } from "./dom.js";
 
 /** @param {(file: File) => void} take */
 export function installUploads(take) {

@@ -2,7 +2,7 @@
 
 /** @import { PictureView } from "./stage.js" */
 
-import { make } from "./dom.js";
+import { make } from "../dom.js";
 
 const WINDOW_MS = 1000;
 

@@ -1,18 +1,18 @@
 /** Overlay mode on the page: its view, its messages in the panels' shape, its figures, and what goes back of them. */
 
-/** @import { Models } from "../models.js" */
-/** @import { Result, Stats } from "../protocol.js" */
-/** @import { Session } from "../session.js" */
-/** @import { SettingsStore } from "../settings.js" */
-/** @import { ChoiceStore } from "./choices.js" */
-/** @import { Message } from "./message.js" */
-/** @import { Wish } from "./panes.js" */
+/** @import { Models } from "./models.js" */
+/** @import { ChoiceStore } from "./overlay/choices.js" */
+/** @import { Message } from "./overlay/message.js" */
+/** @import { Wish } from "./overlay/panes.js" */
+/** @import { Result, Stats } from "./protocol.js" */
+/** @import { Session } from "./session.js" */
+/** @import { SettingsStore } from "./settings.js" */
 
-import { shortName } from "../models.js";
-import { methodName } from "../view/controls.js";
-import { OverlayView } from "../view/overlay_view.js";
-import { MAX_REPORTED } from "./ages.js";
-import { toResult } from "./result.js";
+import { shortName } from "./models.js";
+import { MAX_REPORTED } from "./overlay/ages.js";
+import { toResult } from "./overlay/result.js";
+import { methodName } from "./view/controls.js";
+import { OverlayView } from "./view/overlay_view.js";
 
 /**
  * @typedef {object} OverlayParts
