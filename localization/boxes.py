@@ -133,12 +133,18 @@ def _border_cells(mask: Mask) -> NDArray[np.bool_]:
 
 def _largest_components(mask: Mask, limit: int) -> list[tuple[int, int, int, int]]:
     """x, y, width and height of the `limit` largest components, largest first; all but the first must be no specks."""
-    # 16-bit labels keep OpenCV from its parallel labelling, which costs three times as much for a mask of this size.
-    _, _, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_16U, cv2.CCL_GRANA)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    order = np.lexsort((stats[1:, cv2.CC_STAT_LEFT], stats[1:, cv2.CC_STAT_TOP], -areas))[:limit]
-    keep = [i for rank, i in enumerate(order) if rank == 0 or areas[i] >= MIN_AREA * SIDE * SIDE]
-    return [(int(x), int(y), int(w), int(h)) for x, y, w, h in stats[1:][keep, :4]]
+    # OpenCV's own statistics take five times as long as the labels, and so do labels of 32 bits, made in parallel.
+    count, labels = cv2.connectedComponentsWithAlgorithm(mask, 8, cv2.CV_16U, cv2.CCL_GRANA)
+    if count == 1:
+        return []  # nothing but background
+    areas = np.bincount(labels.ravel())[1:]
+    found = []
+    for index in np.flatnonzero(areas >= np.sort(areas)[-limit:][0]):
+        x, y, w, h = cv2.boundingRect((labels == index + 1).view(np.uint8))
+        found.append((-int(areas[index]), y, x, w, h))
+    found = sorted(found)[:limit]  # of equally large ones the upper, then the left
+    kept = [each for rank, each in enumerate(found) if rank == 0 or -each[0] >= MIN_AREA * SIDE * SIDE]
+    return [(x, y, w, h) for _, y, x, w, h in kept]
 
 
 def _scored(heat: Float32, span: tuple[int, int, int, int]) -> ScoredRectangle:
