@@ -51,6 +51,9 @@ class PaintSettings:
     mirror: bool = False
 
 
+PAINT_NAMES = frozenset(f.name for f in fields(PaintSettings))
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings of one viewer: its stream's analysis and its own paint."""

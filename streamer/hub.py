@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from localization.errors import UserError
 from localization.library import ModelLibrary
 from localization.prediction import Prediction
-from localization.settings import AnalysisSettings, PaintSettings, Settings
+from localization.settings import PAINT_NAMES, AnalysisSettings, PaintSettings, Settings
 from streamer import gathering, rtc
 from streamer.config import ServerConfig, is_loopback
 from streamer.recorder import Recording
@@ -216,6 +216,7 @@ class Hub:
             self._painting,
             self.telemetry,
             self.change,
+            self._tell,
             self._viewer_ended,
             mode,
             own_camera,
@@ -225,17 +226,21 @@ class Hub:
         return viewer
 
     async def change(self, viewer: Viewer, changes: Mapping[str, object], reply: object) -> None:
-        """Apply settings that a viewer asked for, all or none, and tell everybody who watches the same stream."""
+        """Apply settings that a viewer asked for, all or none, and tell whoever sees another picture for it."""
         stream = viewer.stream
         lock = self._locks.get(stream.id)
         if lock is None:
             return  # the stream has just ended
         async with lock:  # a model's card may take a moment to read, and the newest change must win
+            before = stream.settings, stream.sides
             wanted = Settings(stream.settings, viewer.paint).changed(changes)
-            sides = await self.models.resolve(wanted.analysis)
-            stream.analyse_with(wanted.analysis, sides)
+            if not PAINT_NAMES.issuperset(changes):  # paint never waits for a model
+                stream.analyse_with(wanted.analysis, await self.models.resolve(wanted.analysis))
             viewer.paint = wanted.paint
-        self._announce(stream, viewer, reply)
+        if (stream.settings, stream.sides) == before:
+            self._tell(viewer, reply)
+        else:
+            self._announce(stream, viewer, reply)
 
     async def _viewer_ended(self, viewer: Viewer) -> None:
         self.viewers.pop(viewer.id, None)
@@ -243,10 +248,16 @@ class Hub:
         self._announce(viewer.stream)
 
     def _announce(self, stream: Stream, replying_to: Viewer | None = None, reply: object = None) -> None:
-        watching = [viewer for viewer in self.viewers.values() if viewer.stream is stream]
-        recording = self._recorders.id_of(stream)
-        for viewer in watching:
-            viewer.send_state(recording, len(watching), reply if viewer is replying_to else None)
+        for viewer in self._watching(stream):
+            self._tell(viewer, reply if viewer is replying_to else None)
+
+    def _tell(self, viewer: Viewer, reply: object = None) -> None:
+        """What is in force now; at once, also while another change waits for its model."""
+        watching = len(self._watching(viewer.stream))
+        viewer.send_state(self._recorders.id_of(viewer.stream), watching, reply)
+
+    def _watching(self, stream: Stream) -> list[Viewer]:
+        return [viewer for viewer in self.viewers.values() if viewer.stream is stream]
 
     def stream_summaries(self) -> list[dict[str, Any]]:
         """What `GET /api/streams` answers."""

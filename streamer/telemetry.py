@@ -6,7 +6,6 @@ registry, so that two servers in one process (tests) do not add up. All methods 
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -124,13 +123,11 @@ class Telemetry:
         """Count frames that a recording left out."""
         self._recorder_dropped.inc(n)
 
-    def path(self, report: Mapping[str, Any]) -> None:
-        """Note what a peer says of the network path to it, from aiortc's `RTCRtpSender.getStats()`."""
-        for entry in report.values():
-            if entry.type == "remote-inbound-rtp":
-                self._loss.observe(entry.fractionLost / 256)
-                if entry.roundTripTime is not None:
-                    self._rtt.observe(entry.roundTripTime)
+    def path(self, loss: float, rtt: float | None) -> None:
+        """Note what a peer says of the network path to it: the share of packets lost, and the round trip."""
+        self._loss.observe(loss)
+        if rtt is not None:
+            self._rtt.observe(rtt)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

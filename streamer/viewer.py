@@ -12,6 +12,7 @@ import reprlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from streamer.channels import PROTOCOL, Channels, cut, echo
 from streamer.returns import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
 from streamer.stream import Stream
 from streamer.telemetry import Telemetry
+from streamer.token_bucket import TokenBucket
 from streamer.window import Window
 
 logger = logging.getLogger(__name__)
@@ -31,8 +33,9 @@ logger = logging.getLogger(__name__)
 SILENCE_LIMIT_S = 15.0  # a client that says nothing for this long has gone
 STATS_INTERVAL_S = 1.0
 ERROR_INTERVAL_S = 5.0  # between two messages about frames that could not be localized or painted
-REPORT_INTERVAL_S = 0.5  # between two reports of what a page painted that count; pages send one a second
-MAX_REQUESTS = 32  # changes that wait for the one under way; a slider of the page's makes 17 a second
+MAX_REQUESTS = 32  # changes that wait for the one under way
+MESSAGES_A_SECOND = 40.0  # a page sends 17 while a slider moves, and two more
+MESSAGES_AT_ONCE = 80
 
 
 class BusyError(UserError):
@@ -46,8 +49,9 @@ class Viewer:
     """A peer that watches a stream, and may steer it.
 
     Args:
-        change: asks the hub to apply settings and to send everybody the new state, this viewer with its reply id;
-            raises `UserError` when they are impossible.
+        change: asks the hub to apply settings and to send the new state to whom it concerns, this viewer with its reply
+            id; raises `UserError` when they are impossible.
+        tell: asks the hub to send this viewer the state, with a reply id.
         ended: called once, when the peer has gone or was sent away.
         mode: "video" or "overlay", which needs `own_camera`: that this peer feeds the stream.
 
@@ -64,6 +68,7 @@ class Viewer:
         executor: Executor,
         telemetry: Telemetry,
         change: Callable[["Viewer", Mapping[str, object], object], Awaitable[None]],
+        tell: Callable[["Viewer", object], None],
         ended: Callable[["Viewer"], Awaitable[None]],
         mode: object = "video",
         own_camera: bool = False,
@@ -76,12 +81,15 @@ class Viewer:
         self._executor = executor
         self._telemetry = telemetry
         self._change = change
+        self._tell = tell
         self._ended = ended
         self._channels = Channels(self._send_away)
         self._must_speak = False
         self._heard = time.monotonic()
         self._window = Window()
-        self._complained = self._reported = float("-inf")
+        self._complained = float("-inf")
+        self._path_told: datetime | None = None  # when the peer said last how its network path is
+        self._messages = TokenBucket(MESSAGES_A_SECOND, MESSAGES_AT_ONCE)
         self._requests: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(MAX_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -146,7 +154,7 @@ class Viewer:
             self._channels.control = channel
             channel.on("message", self._on_message)
             self.expect_heartbeat()
-            self._enqueue(partial(self._set, {}, None), None)  # nothing changes, and the page learns the state
+            self._tell(self, None)
         elif channel.label == "seekcam-results":
             self._channels.results = channel
 
@@ -164,12 +172,12 @@ class Viewer:
             request = None
         if not isinstance(request, dict) or request.get("v") != PROTOCOL:
             self.send_error(SettingsError(f'Messages are JSON objects with "v": {PROTOCOL}.'))
+        elif not self._messages.take():
+            self.send_error(BusyError("Too many messages came at once: wait a moment."), echo(request.get("id")))
         elif request.get("type") == "ping":
             self._channels.send({"type": "pong", "t": echo(request.get("t")), "server": time.time() * 1e3})
         elif request.get("type") == "painted":
-            if self._heard - self._reported >= REPORT_INTERVAL_S:
-                self._reported = self._heard
-                self._telemetry.overlay(request)
+            self._telemetry.overlay(request)
         elif request.get("type") == "mode":
             reply = echo(request.get("id"))
             self._enqueue(partial(self._set_mode, request.get("mode"), reply), reply)
@@ -211,10 +219,8 @@ class Viewer:
         self.stream.unsubscribe(self._return.offer, self._failed)
         before, self._return = self._return, self._new_return()
         self.stream.subscribe(self._return.offer, self._failed)
-        try:
-            await self._set({}, reply)  # nothing changes but the mode, and the page learns it
-        finally:
-            await before.close()
+        self._tell(self, reply)
+        await before.close()
 
     def _new_return(self) -> Return:
         if self.mode == "overlay":
@@ -252,7 +258,11 @@ class Viewer:
                 },
             )
             for sender in self.peer.getSenders():
-                self._telemetry.path(await sender.getStats())
+                for entry in (await sender.getStats()).values():
+                    # aiortc keeps the last report for ever; in overlay mode none comes.
+                    if entry.type == "remote-inbound-rtp" and entry.timestamp != self._path_told:
+                        self._path_told = entry.timestamp
+                        self._telemetry.path(entry.fractionLost / 256, entry.roundTripTime)
 
     def _failed(self, error: UserError) -> None:
         # A model that fails does so on every frame, and this channel queues.

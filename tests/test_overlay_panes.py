@@ -23,7 +23,7 @@ tell(input.map(({ smoothing, plays }) => {
 }));
 """
 ROUND = """
-const { ServerClock } = await import(`${web}/overlay/clock.js`);
+const { ServerClock } = await import(`${web}/clock.js`);
 const { Ages } = await import(`${web}/overlay/ages.js`);
 const clock = new ServerClock();
 const before = clock.ahead;
@@ -51,7 +51,7 @@ for (const name of input.models) {
 tell(input.asked.map(([model, index]) => models.className(model, index)));
 """
 CAPTURES = """
-const { CaptureClock } = await import(`${web}/overlay/clock.js`);
+const { CaptureClock } = await import(`${web}/clock.js`);
 const clock = new CaptureClock();
 tell(input.map(([captured, received]) => clock.wall(captured, received)));
 """

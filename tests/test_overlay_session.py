@@ -13,10 +13,11 @@ from aiortc import RTCRtpSender
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 from skimage import data
 
-from streamer import viewer
+from localization.settings import AnalysisSettings
 from streamer.capture_clock import UNIX_EPOCH_S
 from streamer.hub import HUB
 from streamer.returns import MAX_MESSAGE
+from streamer.served_models import Sides
 from tests.peers import Camera, serving, session
 
 CLOCK = 90_000  # of RTP video
@@ -92,6 +93,36 @@ async def test_the_mode_changes_live_and_back(client: Client) -> None:
         assert sum(len(stream._subscribers) for stream in hub.streams.values()) == 1
 
 
+async def test_a_mode_is_told_at_once_while_a_model_loads_for_another(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, loaded = client.app[HUB], asyncio.Event()
+    resolve = hub.models.resolve
+
+    async def load_slowly(settings: AnalysisSettings) -> Sides:
+        await loaded.wait()
+        found: Sides = await resolve(settings)
+        return found
+
+    async with (
+        session(client, Camera(data.chelsea(), fps=5)) as owner,
+        session(client, stream=owner.stream) as watcher,
+    ):
+        await owner.until(lambda: owner.of_type("state"))
+        await watcher.until(lambda: watcher.of_type("state"))
+        monkeypatch.setattr(hub.models, "resolve", load_slowly)
+        watcher.send(type="set", settings={"top_k": 3}, id=1)
+        await owner.until(lambda: hub._locks[owner.stream].locked())
+        owner.send(type="mode", mode="overlay", id=2)
+        await owner.until(lambda: owner.of_type("state")[-1]["reply"] == 2)
+        await owner.until(lambda: owner.overlays)
+        assert owner.of_type("state")[-1]["mode"] == "overlay"
+        assert owner.of_type("state")[-1]["settings"]["top_k"] == 5
+        loaded.set()
+        await owner.until(lambda: owner.of_type("state")[-1]["settings"]["top_k"] == 3)
+        assert owner.of_type("state")[-1]["mode"] == "overlay"
+
+
 async def test_a_page_may_not_overlay_what_is_not_its_camera(client: Client) -> None:
     async with session(client, Camera(data.chelsea(), fps=5)) as opened:
         await opened.until(lambda: opened.results)
@@ -119,10 +150,7 @@ async def test_what_a_page_reports_goes_into_the_metrics(client: Client) -> None
     async with session(client, Camera(data.chelsea(), fps=5), mode="overlay") as opened:
         await opened.until(lambda: opened.overlays)
         opened.send(type="painted", age="old", uplink=[-1, "x", 1e9, None], matched=-5, unmatched=True)
-        await asyncio.sleep(viewer.REPORT_INTERVAL_S + 0.1)
         opened.send(type="painted", age=[40, 41.5], uplink=[10, True], downlink=[], matched=2, unmatched=1)
-        for _ in range(3):  # more than come from a page, and of no use
-            opened.send(type="painted", age=[40], matched=200, unmatched=200)
         opened.send(type="ping", t=1)
         await opened.until(lambda: opened.of_type("pong"))
         text = client.app[HUB].telemetry.exposition().decode()

@@ -169,6 +169,34 @@ async def test_changes_are_made_one_by_one_and_too_many_are_refused(client: Clie
         assert owner.of_type("state")[-1]["settings"]["opacity"] == viewer.MAX_REQUESTS / 100
 
 
+async def test_only_what_changes_the_shared_picture_is_told_to_the_others(client: Client) -> None:
+    async with session(client, chelsea(fps=5)) as owner, session(client, stream=owner.stream) as watcher:
+        await owner.until(lambda: owner.of_type("state"))
+        await watcher.until(lambda: watcher.of_type("state"))
+        told = len(owner.of_type("state"))
+        for number, harmless in enumerate(({}, {"opacity": 0.3}, {"top_k": 5})):
+            watcher.send(type="set", settings=harmless, id=number)
+        await watcher.until(lambda: watcher.of_type("state")[-1]["reply"] == 2)
+        assert watcher.of_type("state")[-1]["settings"]["opacity"] == 0.3
+        assert len(owner.of_type("state")) == told
+        watcher.send(type="set", settings={"top_k": 2}, id=3)
+        await owner.until(lambda: owner.of_type("state")[-1]["settings"]["top_k"] == 2)
+        assert owner.of_type("state")[-1]["reply"] is None
+
+
+async def test_a_flood_of_messages_is_refused_and_the_session_goes_on(client: Client) -> None:
+    async with session(client, chelsea(fps=5)) as owner:
+        await owner.until(lambda: owner.of_type("state"))
+        for number in range(3 * viewer.MESSAGES_AT_ONCE):
+            owner.send(type="ping", t=number)
+        await owner.until(lambda: len(owner.of_type("pong") + owner.of_type("error")) == 3 * viewer.MESSAGES_AT_ONCE)
+        assert len(owner.of_type("pong")) >= viewer.MESSAGES_AT_ONCE
+        assert {error["error"] for error in owner.of_type("error")} == {"busy"}
+        await asyncio.sleep(2 / viewer.MESSAGES_A_SECOND)
+        owner.send(type="ping", t=-1)
+        await owner.until(lambda: owner.of_type("pong")[-1]["t"] == -1)
+
+
 async def test_a_defect_in_a_session_ends_it_in_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     async with session(client, chelsea(fps=5)) as owner:
         await owner.until(lambda: owner.of_type("state"))

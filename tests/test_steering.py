@@ -12,18 +12,18 @@ PLAY = """
 const { Pace } = await import(`${web}/steering.js`);
 const pace = new Pace();
 let [received, dropped] = [0, 0];
-tell(input.map((capacity) => {
+tell(input.map((capacity, second) => {
   const sent = Math.min(30, pace.limit ?? 30);
   received += sent;
   dropped += Math.max(0, sent - capacity);
-  pace.note({ received, dropped });
+  pace.note({ received, dropped }, second);
   return pace.limit;
 }));
 """
 NOTES = """
 const { Pace } = await import(`${web}/steering.js`);
 const pace = new Pace();
-tell(input.map((counted) => (pace.note(counted), pace.limit)));
+tell(input.map((counted, second) => (pace.note(counted, second * (counted.every ?? 1)), pace.limit)));
 """
 ENCODE = """
 const { encodingFor } = await import(`${web}/steering.js`);
@@ -37,17 +37,17 @@ const sender = {
   getParameters() { return { encodings: structuredClone(this.encodings) }; },
   async setParameters({ encodings }) {
     set.push(encodings[0]);
-    if (set.length === 1) throw new Error("not now");
+    if (input.refused.includes(set.length)) throw new Error("not now");
     this.encodings = encodings;
   },
 };
 const steering = new CameraSteering();
 const said = [];
-for (const [received, dropped] of input.counted) {
-  await steering.note({ received, dropped }, sender, input.use);
+for (const [second, [received, dropped]] of input.counted.entries()) {
+  await steering.note({ received, dropped }, sender, input.use, second);
   said.push(steering.said);
 }
-tell({ set, said });
+tell({ set, said, last: sender.encodings[0] });
 """
 USE = {"mode": "overlay", "recording": False, "width": 1280, "height": 720, "inputSize": 224}
 
@@ -111,11 +111,29 @@ def test_what_the_server_only_looks_at_may_be_smaller() -> None:
         assert kept["maxBitrate"] == round(0.15 * 1280 * 720 * 12)
 
 
+def test_statistics_that_come_late_are_of_more_than_a_second() -> None:
+    """A server whose loop lags sends them every two seconds: 60 pictures of which 40 were skipped are 10 a second."""
+    late = [{"received": 60 * number, "dropped": 40 * number, "every": 2} for number in range(1, 6)]
+    assert run_module(NOTES, late)[-1] == 10
+
+
 def test_the_sender_is_asked_once_and_again_where_it_refused() -> None:
     counted = [(30 * second, 15 * second) for second in range(1, 8)]
-    told = run_module(STEER, {"counted": counted, "use": USE})
-    assert [each["maxFramerate"] for each in told["set"]][:2] == [15, 15]
+    told = run_module(STEER, {"counted": counted, "use": USE, "refused": [1]})
+    assert [each["maxFramerate"] for each in told["set"]] == [15, 15]
     assert told["set"][1]["active"] is True
     assert told["said"][0] == ""
     assert "15 pictures a second" in told["said"][3]
-    assert len(told["set"]) < len(counted)
+
+
+def test_a_limit_is_lifted_again_also_where_that_was_refused_at_first() -> None:
+    slow = [(30 * second, second) for second in range(1, 4)]
+    busy = [(30 * second, 3 + 10 * (second - 3)) for second in range(4, 8)]
+    calm = [(30 * second, 43) for second in range(8, 60)]
+    free = run_module(STEER, {"counted": slow + busy + calm, "use": USE, "refused": []})
+    lifted = len(free["set"])
+    assert free["said"][-1] == ""
+    assert free["last"] == {"active": True, "scaleResolutionDownBy": 1}
+    told = run_module(STEER, {"counted": slow + busy + calm, "use": USE, "refused": [lifted]})
+    assert told["last"] == free["last"]
+    assert len(told["set"]) == lifted + 1

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -73,9 +72,8 @@ def test_gauges_and_distributions() -> None:
     telemetry.sessions.set(4)
     telemetry.batch(3)
     telemetry.queue_age(0.5)
-    telemetry.path({"a": SimpleNamespace(type="remote-inbound-rtp", fractionLost=64, roundTripTime=0.08)})
-    telemetry.path({"b": SimpleNamespace(type="remote-inbound-rtp", fractionLost=0, roundTripTime=None)})
-    telemetry.path({"c": SimpleNamespace(type="outbound-rtp")})
+    telemetry.path(0.25, 0.08)
+    telemetry.path(0.0, None)
     telemetry.recorder_dropped(7)
     seen = samples(telemetry)
     assert seen["seekcam_sessions", ""] == 4

@@ -163,7 +163,7 @@ export class LivePage {
     const first = this.state?.stream !== state.stream;
     const recordingEnded = this.state?.recording && !state.recording;
     this.state = state;
-    this.#views.follow(state.mode);
+    this.#views.follow(state);
     settings.settle(state.settings, state.reply);
     if (this.live) stage.busy("");
     if (first) streamKnown(this.#run.target?.kind === "camera" ? state.stream : null);
@@ -205,7 +205,8 @@ export class LivePage {
     if (!session?.sender || !camera || !this.state) return;
     const { width = 0, height = 0 } = camera.getSettings();
     const { mode, recording } = this.state;
-    void this.#steering.note(stats, session.sender, { mode, recording: recording !== null, width, height, inputSize });
+    const use = { mode, recording: recording !== null, width, height, inputSize };
+    void this.#steering.note(stats, session.sender, use, performance.now() / 1000);
     this.#sayPace();
   }
 
@@ -247,8 +248,9 @@ export class LivePage {
   /** @param {Refusal} refusal */
   #takeRefusal(refusal) {
     this.#parts.stage.busy("");
-    const [name] = this.#parts.settings.refuse(refusal.reply);
-    if (name) fieldError(name, refusal.detail);
-    else toast(refusal.detail);
+    this.#views.refuse(refusal);
+    const names = this.#parts.settings.refuse(refusal);
+    if (names?.[0]) fieldError(names[0], refusal.detail);
+    else if (names !== null) toast(refusal.detail);
   }
 }

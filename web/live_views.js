@@ -2,7 +2,7 @@
 
 /** @import { Live } from "./live.js" */
 /** @import { OverlayParts } from "./live_overlay.js" */
-/** @import { Mode } from "./protocol.js" */
+/** @import { Mode, Refusal, State } from "./protocol.js" */
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Strip } from "./view/strip.js" */
 
@@ -33,7 +33,7 @@ export class LiveViews {
   #recorder = null;
   /** The mode in force, as the server said last. @type {Mode | null} */
   #mode = null;
-  /** The mode that was asked for last and is not in force yet. @type {Mode | null} */
+  /** The message that asked for another mode and is not answered yet. @type {number | null} */
   #asked = null;
   /** What waits for its first picture. @type {VideoView | OverlayView | null} */
   #pending = null;
@@ -73,15 +73,24 @@ export class LiveViews {
     if (this.#mode === "video") this.#open("video");
   }
 
-  /** @param {Mode} mode that the server has confirmed */
-  follow(mode) {
-    const { session } = this.#run;
-    if (session === null) return;
+  /** @param {State} state that the server has told */
+  follow({ mode, reply }) {
     const before = this.#mode;
-    this.#mode = session.mode = mode;
-    if (this.#asked === mode) this.#asked = null;
-    if (this.#asked === null) this.#ask(); // something else was chosen while connecting
+    this.#mode = mode;
+    if (reply === this.#asked) this.#asked = null;
+    this.#ask(); // something else may have been chosen meanwhile
     if (before !== mode) this.#open(mode);
+  }
+
+  /**
+   * The server refused a message: where it was a change of mode, the choice goes back to what is in force.
+   *
+   * @param {Refusal} refusal
+   */
+  refuse({ reply }) {
+    if (reply === null || reply !== this.#asked || this.#mode === null) return;
+    this.#asked = null;
+    this.#parts.choices.forNow({ mode: this.#mode });
   }
 
   /** The session is over: whatever comes next starts anew. */
@@ -113,9 +122,9 @@ export class LiveViews {
     const recorder = new OverlayRecorder(
       size,
       (context, width, height) => view.drawInto(context, width, height),
-      () => {
+      (why) => {
         if (this.#recorder !== recorder) return;
-        toast("This browser could not go on recording. What was recorded so far is saved.");
+        toast(`${why} What was recorded so far is saved.`);
         void this.#endRecording();
       },
     );
@@ -139,11 +148,11 @@ export class LiveViews {
     hint.hidden = obstacle === "";
   }
 
-  /** Ask the server for the mode that is wanted, where that is not the one in force or on its way. */
+  /** Ask the server for the mode that is wanted, where that is not the one in force; one question at a time. */
   #ask() {
     const { session, target, mode } = this.#run;
-    if (session === null || target?.kind !== "camera" || (this.#asked ?? session.mode) === mode) return;
-    if (session.setMode(mode)) this.#asked = mode;
+    if (session === null || target?.kind !== "camera") return;
+    if (this.#mode !== null && this.#mode !== mode && this.#asked === null) this.#asked = session.setMode(mode);
   }
 
   /** @param {Mode} mode whose view is to be shown */

@@ -13,7 +13,7 @@
 
 import { Unreachable } from "./api.js";
 import { CameraError, CODEC_REFUSED, lost, unreadable } from "./failures.js";
-import { ServerClock, now, setNow } from "./overlay/clock.js";
+import { ServerClock, now, setNow } from "./clock.js";
 import { parse } from "./overlay/message.js";
 
 const VERSION = 1;
@@ -57,8 +57,6 @@ export class Session {
   #id = null;
   #stream = "";
   #messages = 0;
-  /** How the answer comes back; whoever handles `state` keeps it true. @type {Mode} */
-  mode;
   /** @type {number | undefined} */
   #heartbeat;
   #heard = performance.now();
@@ -76,7 +74,6 @@ export class Session {
   /** @param {SessionPlan} plan */
   constructor(plan) {
     this.#plan = plan;
-    this.mode = plan.mode;
     this.ended = new Promise((resolve) => (this.#end = resolve));
     setNow();
     this.#peer = new RTCPeerConnection({ iceServers: plan.iceServers });
@@ -144,14 +141,11 @@ export class Session {
   }
 
   /**
-   * @param {Mode} mode how the answer comes back from now on; a `state` message says when
-   * @returns {boolean} whether the server could be asked
+   * @param {Mode} mode how the answer is to come back; a `state` message says when it does
+   * @returns {number | null} the message's id, which the server's reply will name
    */
   setMode(mode) {
-    if (this.#control.readyState !== "open") return false;
-    this.#messages += 1;
-    this.#say({ type: "mode", mode, id: this.#messages });
-    return true;
+    return this.#ask({ type: "mode", mode });
   }
 
   /** @param {Record<string, unknown>} report what was painted in the last second, for the server's metrics */
@@ -169,10 +163,7 @@ export class Session {
    * @returns {number | null} the message's id, which the server's reply will name
    */
   set(settings) {
-    if (this.#control.readyState !== "open") return null;
-    this.#messages += 1;
-    this.#say({ type: "set", settings, id: this.#messages });
-    return this.#messages;
+    return this.#ask({ type: "set", settings });
   }
 
   /**
@@ -244,6 +235,17 @@ export class Session {
       // Any other answer comes from a server that is there: its silence is then waited out.
       if (error instanceof Unreachable) this.#finish(lost("The server does not answer any more."));
     }
+  }
+
+  /**
+   * @param {Record<string, unknown>} message that the server answers
+   * @returns {number | null} its id; null when it could not be sent
+   */
+  #ask(message) {
+    if (this.#control.readyState !== "open") return null;
+    this.#messages += 1;
+    this.#say({ ...message, id: this.#messages });
+    return this.#messages;
   }
 
   /** @param {Record<string, unknown>} message */

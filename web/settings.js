@@ -2,15 +2,17 @@
  * The settings as the page shows them: the person's wishes first, then the server's truth.
  *
  * A wish is shown at once, kept for the next visit and sent to wherever the picture comes from (`attach`), at most
- * every `SEND_EVERY_MS`. The server's `state` messages overwrite everything that is not still on its way.
+ * every `SEND_EVERY_MS`, and only when the last one was answered: while a model loads, the newest value waits here and
+ * not a queue of older ones there. The server's `state` messages overwrite everything that is not still on its way.
  */
 
-/** @import { Settings } from "./protocol.js" */
+/** @import { Refusal, Settings } from "./protocol.js" */
 /** @typedef {keyof Settings} SettingName */
 
 import { recall, remember } from "./preferences.js";
 
 const SEND_EVERY_MS = 60;
+const AGAIN_AFTER_MS = 1000; // where the server was too busy
 
 /** @type {readonly SettingName[]} */
 export const PAINT_NAMES = ["opacity", "colormap", "boxes", "labels", "mirror"];
@@ -104,7 +106,7 @@ export class SettingsStore {
       return;
     }
     this.#unsent = { ...this.#unsent, ...changes };
-    if (this.#timer === undefined) this.#flush();
+    this.#flush();
   }
 
   /**
@@ -116,21 +118,29 @@ export class SettingsStore {
   settle(settings, reply) {
     if (reply !== null) for (const id of this.#onTheWay.keys()) if (id <= reply) this.#onTheWay.delete(id);
     this.#reset(settings);
+    this.#flush();
   }
 
   /**
-   * The server refused a change: the old values come back.
+   * The server refused a change: the old values come back, or where it only was too busy, the change is sent again.
    *
-   * @param {number | null} reply the id of the refused message
-   * @returns {SettingName[]} the settings of that message
+   * @param {Refusal} refusal
+   * @returns {SettingName[] | null} the settings that were refused; null where they are sent again
    */
-  refuse(reply) {
+  refuse({ reply, error }) {
     const refused = (reply !== null && this.#onTheWay.get(reply)) || {};
     if (reply !== null) this.#onTheWay.delete(reply);
     const names = /** @type {SettingName[]} */ (Object.keys(refused));
-    for (const name of names) delete this.#wishes[name];
+    if (error === "busy" && names.length > 0) {
+      this.#unsent = { ...refused, ...this.#unsent };
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#next(), AGAIN_AFTER_MS);
+      return null;
+    }
+    for (const name of names) if (!(name in this.#unsent)) delete this.#wishes[name];
     remember("settings", this.#wishes);
     this.#reset(this.#truth);
+    this.#flush();
     return names;
   }
 
@@ -140,15 +150,21 @@ export class SettingsStore {
     this.#show(Object.assign({}, truth, ...this.#onTheWay.values(), this.#unsent));
   }
 
+  /** Send what waits, unless something was sent just now or is not answered yet. */
   #flush() {
-    this.#timer = undefined;
+    if (this.#timer !== undefined || this.#onTheWay.size > 0) return;
     if (this.#send === null || Object.keys(this.#unsent).length === 0) return;
     const changes = this.#unsent;
     this.#unsent = {};
     const id = this.#send(changes);
     if (id !== null) this.#onTheWay.set(id, changes);
     else this.#truth = { ...this.#truth, ...changes };
-    this.#timer = setTimeout(() => this.#flush(), SEND_EVERY_MS);
+    this.#timer = setTimeout(() => this.#next(), SEND_EVERY_MS);
+  }
+
+  #next() {
+    this.#timer = undefined;
+    this.#flush();
   }
 
   /** @param {Settings} values */

@@ -17,14 +17,17 @@ const LEAST_SIDE = 360; // pixels of the shorter side
 const INPUTS = 1.5; // times the model's own input: the server shrinks the picture to that
 const BITS_PER_PIXEL = 0.15;
 const LEAST_BITRATE = 500_000;
+const UNBOUND = Object.freeze({ scaleResolutionDownBy: 1 });
+
+/** @typedef {{ received: number, dropped: number, seconds: number }} Counted pictures, and the time that it took */
 
 /** How many pictures a second the server keeps up with. */
 export class Pace {
   /** Pictures a second to send at most; null while the server keeps up with whatever comes. @type {number | null} */
   limit = null;
-  /** @type {{ received: number, dropped: number } | null} counted at the newest message */
+  /** What was counted at the newest message. @type {Counted | null} */
   #before = null;
-  /** @type {{ received: number, dropped: number }[]} by message, newest last */
+  /** Between two messages each, newest last. @type {Counted[]} */
   #window = [];
   #calm = 0;
   #patience = PATIENCE;
@@ -32,18 +35,25 @@ export class Pace {
 
   /**
    * @param {{ received: number, dropped: number }} counted since the stream began
+   * @param {number} seconds on any clock that only rises: messages of a server that lags come late
    * @returns {boolean} whether the limit is another now
    */
-  note({ received, dropped }) {
+  note({ received, dropped }, seconds) {
     const before = this.#before;
-    this.#before = { received, dropped };
+    this.#before = { received, dropped, seconds };
     if (before === null || received < before.received) return false;
-    const since = { received: received - before.received, dropped: dropped - before.dropped };
+    const since = {
+      received: received - before.received,
+      dropped: dropped - before.dropped,
+      seconds: seconds - before.seconds,
+    };
     this.#window = [...this.#window, since].slice(-JUDGED_OVER);
     if (this.#window.length < JUDGED_OVER) return false;
-    const total = (/** @type {"received" | "dropped"} */ name) => this.#window.reduce((sum, each) => sum + each[name], 0);
+    const total = (/** @type {keyof Counted} */ name) => this.#window.reduce((sum, each) => sum + each[name], 0);
     const share = total("dropped") / Math.max(1, total("received"));
-    if (share > TOO_MANY) return this.#cut((total("received") - total("dropped")) / JUDGED_OVER);
+    if (share > TOO_MANY) {
+      return this.#cut((total("received") - total("dropped")) / Math.max(1, total("seconds")));
+    }
     this.#calm = share <= FEW ? this.#calm + 1 : 0;
     return this.limit !== null && this.#calm >= this.#patience && this.#raise(this.limit);
   }
@@ -92,7 +102,7 @@ export class Pace {
  * @returns {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number }}
  */
 export function encodingFor(limit, { mode, recording, width, height, inputSize }) {
-  if (limit === null) return { scaleResolutionDownBy: 1 };
+  if (limit === null) return UNBOUND;
   const side = Math.max(LEAST_SIDE, INPUTS * inputSize);
   const looksOnly = mode === "overlay" && !recording;
   const scale = looksOnly ? Math.max(1, Math.min(width, height) / side) : 1;
@@ -104,7 +114,8 @@ export function encodingFor(limit, { mode, recording, width, height, inputSize }
 /** Keeps one session's camera stream to what its server can use. */
 export class CameraSteering {
   #pace = new Pace();
-  #asked = "";
+  /** What the browser was told last, as JSON; null where it refused. @type {string | null} */
+  #asked = JSON.stringify(UNBOUND);
 
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {
@@ -116,12 +127,13 @@ export class CameraSteering {
    * @param {Stats} stats
    * @param {RTCRtpSender} sender of the camera's track
    * @param {Use} use
+   * @param {number} seconds now, on any clock that only rises
    */
-  async note(stats, sender, use) {
-    this.#pace.note(stats);
+  async note(stats, sender, use, seconds) {
+    this.#pace.note(stats, seconds);
     const wanted = encodingFor(this.#pace.limit, use);
     const asked = JSON.stringify(wanted);
-    if (asked === this.#asked || (this.#asked === "" && this.#pace.limit === null)) return;
+    if (asked === this.#asked) return;
     this.#asked = asked;
     const parameters = sender.getParameters();
     const [encoding] = parameters.encodings;
@@ -132,7 +144,7 @@ export class CameraSteering {
     try {
       await sender.setParameters(parameters);
     } catch {
-      this.#asked = ""; // the session has ended, or is being changed at this moment: asked again with the next message
+      this.#asked = null; // the session has ended, or is being changed at this moment: asked again with the next message
     }
   }
 }

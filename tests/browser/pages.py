@@ -19,15 +19,18 @@ from streamer.server import create_app
 PATIENCE = 150  # tries, ten a second
 START_LIMIT = 60.0  # seconds to load the model
 VIDEO_MODE = """localStorage.setItem("seekcam.picture", JSON.stringify({mode: "video"}));"""
-# Counts what comes back on the two ways, and what is asked of the server.
+# Counts what comes back on the two ways, and notes the modes that the server says are in force.
 COUNT = """
-window.counts = {bytes: 0, texts: 0, longest: 0, settings: 0};
+window.counts = {bytes: 0, texts: 0, longest: 0, modes: []};
 const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
 Object.defineProperty(RTCDataChannel.prototype, "onmessage", { set(listener) {
   set.call(this, (event) => {
     if (this.label === "seekcam-results") {
       if (typeof event.data === "string") counts.texts += 1;
       else { counts.bytes += 1; counts.longest = Math.max(counts.longest, event.data.byteLength); }
+    } else {
+      const { type, mode } = JSON.parse(event.data);
+      if (type === "state") counts.modes.push(mode);
     }
     listener(event);
   });

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from streamer import viewer
+from streamer.returns import Mode
+from streamer.viewer import BusyError
 from tests.browser.pages import (
     CATS,
     COUNT,
@@ -103,7 +106,7 @@ def test_an_overlay_that_is_confirmed_while_the_camera_changes_opens_with_the_ne
     page.locator("#resolution").select_option("320x240")
     eventually(page, lambda: page.evaluate("typeof go") == "function")
     choose(page, "mode", "overlay")
-    page.wait_for_timeout(500)  # for the server's confirmation
+    eventually(page, lambda: page.evaluate("counts.modes").count("overlay") > 0)
     page.evaluate("go()")
     expect(picture(page)).to_have_class("overlay")
     eventually(page, lambda: page.evaluate("counts.bytes") > 3)
@@ -116,12 +119,30 @@ def test_a_track_that_is_told_after_the_servers_first_message_is_shown_all_the_s
     late = """
       const { set: listen } = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "ontrack");
       Object.defineProperty(RTCPeerConnection.prototype, "ontrack", { set(listener) {
-        listen.call(this, (event) => setTimeout(() => { window.told = true; listener(event); }, 1500));
+        listen.call(this, (event) => { window.tell = () => listener(event); });
       } });"""
     page = visitor.visit(server.url, script=f"{VIDEO_MODE}{late}")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.locator(".rank").first).to_be_visible()
-    assert not page.evaluate("window.told ?? false")
+    page.evaluate("tell()")
+    expect(picture(page)).to_have_js_property("tagName", "VIDEO")
+
+
+def test_a_mode_that_is_refused_is_not_shown_as_chosen(
+    visitor: Visitor, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visitor.go_live(server.url, script=COUNT)
+
+    def refuse(mode: object, own_camera: bool) -> Mode:
+        raise BusyError("Not now.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(viewer, "checked_mode", refuse)
+        choose(page, "mode", "video")
+        expect(page.get_by_text("Not now.").first).to_be_visible()
+    expect(page.locator("input[name=mode][value=overlay]")).to_be_checked()
+    expect(picture(page)).to_have_class("overlay")
+    choose(page, "mode", "video")
     expect(picture(page)).to_have_js_property("tagName", "VIDEO")
 
 

@@ -55,7 +55,6 @@ def test_the_cat_is_marked_over_the_camera_and_no_video_comes_back(visitor: Visi
     assert page.evaluate(FRAMES_BACK) == 0
     expect(page.locator("#figure-latency-p95")).to_contain_text("ms")
     expect(page.locator("#legend")).to_contain_text("down")
-    expect(page.locator("#display-hint")).to_be_hidden()
     eventually(page, lambda: metric(server, page, 'seekcam_overlay_results_total{frame="matched"}') > before + 15)
     # The map is in the picture: without it, the cat alone is paler.
     marked = colourfulness(pixels(page))
@@ -102,7 +101,7 @@ def test_two_maps_stand_side_by_side(visitor: Visitor, server: Server) -> None:
 def test_a_snapshot_and_a_recording_of_this_browsers_have_the_cameras_size(
     visitor: Visitor, server: Server, tmp_path: Path
 ) -> None:
-    page = visitor.go_live(server.url)
+    page = visitor.go_live(server.url, script=COUNT)
     with page.expect_download() as snapshot:
         page.get_by_role("button", name="Save a snapshot").click()
     snapshot.value.save_as(tmp_path / "snapshot.png")
@@ -114,7 +113,8 @@ def test_a_snapshot_and_a_recording_of_this_browsers_have_the_cameras_size(
     choose(page, "recorder", "browser")
     page.get_by_role("button", name="Record", exact=True).click()
     expect(page.locator("#recording-mark")).to_be_visible()
-    page.wait_for_timeout(2500)
+    begun = page.evaluate("counts.bytes")
+    eventually(page, lambda: page.evaluate("counts.bytes") > begun + 20)
     with page.expect_download() as video:
         page.get_by_role("button", name="Stop recording").click()
     file = tmp_path / video.value.suggested_filename
@@ -181,7 +181,7 @@ def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor:
     older = "delete window.MediaStreamTrackProcessor; delete HTMLVideoElement.prototype.requestVideoFrameCallback;"
     page = visitor.go_live(server.url, script=older)
     expect(page.locator("#display-hint")).to_contain_text("does not tell its camera frames apart")
-    assert float(page.locator("#figure-fps").inner_text()) > 0
+    eventually(page, lambda: page.locator("#figure-fps").inner_text() not in ("", "–", "0"))
 
 
 def test_paint_changes_without_the_server(visitor: Visitor, server: Server) -> None:

@@ -3,7 +3,7 @@
 /** @import { Picture } from "./picture_painter.js" */
 
 import { make } from "../dom.js";
-import { CaptureClock, now } from "./clock.js";
+import { CaptureClock, now } from "../clock.js";
 
 const PERIOD_MS = 1000 / 60;
 const WAITING = 3; // frames that wait for a busy page
@@ -40,8 +40,16 @@ export class CameraFrames {
   /** @param {MediaStreamTrack} track */
   follow(track) {
     const Processor = /** @type {{ MediaStreamTrackProcessor?: TrackProcessorConstructor }} */ (globalThis).MediaStreamTrackProcessor;
-    if (Processor) this.#read(new Processor({ track, maxBufferSize: WAITING }).readable.getReader());
-    else this.#show(track);
+    if (!Processor) {
+      this.#show(track);
+      return;
+    }
+    const reader = new Processor({ track, maxBufferSize: WAITING }).readable.getReader();
+    void this.#read(reader).catch((error) => {
+      reportError(error);
+      // The track may be fine all the same: another way to its pictures.
+      if (this.#reader === reader) this.#show(track);
+    });
   }
 
   close() {

@@ -27,24 +27,32 @@ export const USUAL = Object.freeze({
 export const MAX_SMOOTHING = 1; // seconds
 
 export class ChoiceStore {
+  /** What the person chose. @type {Choices} */
+  #kept;
   /** @type {Choices} */
   #values;
   /** @type {Array<(values: Readonly<Choices>) => void>} */
   #listeners = [];
 
   constructor() {
-    this.#values = { ...USUAL, ...sensible(recall("picture")) };
+    this.#kept = this.#values = { ...USUAL, ...sensible(recall("picture")) };
   }
 
-  /** @returns {Readonly<Choices>} */
+  /** @returns {Readonly<Choices>} what is in force */
   get values() {
     return this.#values;
   }
 
-  /** @param {Partial<Choices>} changes */
+  /** @param {Partial<Choices>} changes that the person made */
   change(changes) {
+    this.#kept = { ...this.#kept, ...changes };
+    remember("picture", this.#kept);
+    this.forNow(changes);
+  }
+
+  /** @param {Partial<Choices>} changes that nobody chose: the next visit starts without them */
+  forNow(changes) {
     this.#values = { ...this.#values, ...changes };
-    remember("picture", this.#values);
     for (const listener of this.#listeners) listener(this.#values);
   }
 

@@ -2,6 +2,7 @@
 
 const BITS_PER_PIXEL = 0.14; // at 30 frames a second: 4 Mbit/s for 1280 x 720
 const FPS = 30;
+const MOST_BYTES = 2 ** 31; // an hour of 1280 x 720: the file is put together in this page
 // The level named with H.264 (the last two digits) is not binding: Chromium writes the one that the size needs.
 const TYPES = ["video/mp4;codecs=avc1.42E01F", "video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm"];
 
@@ -19,10 +20,10 @@ export class OverlayRecorder {
   /**
    * @param {{ width: number, height: number }} size of the picture in pixels
    * @param {Draw} draw what is shown
-   * @param {() => void} failed the browser cannot go on; what there is can be had by `stop`
+   * @param {(why: string) => void} ended it cannot go on, perhaps said more than once; what there is can be had by `stop`
    * @throws {Error} this browser cannot record
    */
-  constructor({ width, height }, draw, failed) {
+  constructor({ width, height }, draw, ended) {
     this.#canvas.width = width;
     this.#canvas.height = height;
     const context = this.#canvas.getContext("2d", { alpha: false });
@@ -32,8 +33,13 @@ export class OverlayRecorder {
     this.#draw = draw;
     const videoBitsPerSecond = Math.round(width * height * FPS * BITS_PER_PIXEL);
     this.#recorder = new MediaRecorder(this.#canvas.captureStream(), { mimeType: type, videoBitsPerSecond });
-    this.#recorder.ondataavailable = ({ data }) => this.#parts.push(data);
-    this.#recorder.onerror = failed;
+    let bytes = 0;
+    this.#recorder.ondataavailable = ({ data }) => {
+      this.#parts.push(data);
+      bytes += data.size;
+      if (bytes > MOST_BYTES) ended("The recording has reached 2 GB.");
+    };
+    this.#recorder.onerror = () => ended("This browser could not go on recording.");
     this.#ended = new Promise((resolve) => (this.#recorder.onstop = resolve)); // after the last piece, also of a failed one
     this.#recorder.start(1000);
     this.painted();

@@ -87,7 +87,8 @@ export class Timeline {
    */
   result(message, now) {
     const came = { message, arrived: now };
-    if ((message.captured ?? now) < this.#since) return null;
+    // An undated one that has just come may still be of the camera before.
+    if ((message.captured ?? now - FRESH_MS) < this.#since) return null;
     this.#newest = newer(came, this.#newest);
     if (message.captured === null) {
       this.#judge("undated");
@@ -165,6 +166,7 @@ export class Timeline {
     this.#newest = null;
     this.#early = [];
     this.#loops = [];
+    this.#skews = [];
     this.#outcomes = [];
     this.#shownOwn = -Infinity;
     this.#since = now;
@@ -215,6 +217,8 @@ export class Timeline {
     if (outcome === "matched") this.matched += 1;
     else if (outcome !== "undated") this.unmatched += 1;
     this.#outcomes = [...this.#outcomes, outcome].slice(-JUDGED);
+    // Only a match corrects the skew: one that is wrong altogether would stay so.
+    if (!this.#outcomes.slice(-SKEWS).includes("matched")) this.#skews = [];
   }
 
   /**

@@ -17,7 +17,7 @@
 
 import { Ages } from "../overlay/ages.js";
 import { CameraFrames } from "../overlay/camera_frames.js";
-import { now } from "../overlay/clock.js";
+import { now } from "../clock.js";
 import { createCompositor } from "../overlay/compositor.js";
 import { PaneMaker } from "../overlay/panes.js";
 import { Timeline } from "../overlay/timeline.js";
@@ -54,6 +54,7 @@ export class OverlayView {
   #shape = "";
   #captureKnown = true;
   #skipped = false; // the newest picture was not kept
+  #hasBegun = false;
   /** @type {() => void} */
   #begun = () => {};
   /** Called after each painting, by whoever records. @type {(() => void) | null} */
@@ -69,7 +70,7 @@ export class OverlayView {
 
   /** @returns {Promise<void>} fulfils with the first painting */
   started() {
-    return this.#shown ? Promise.resolve() : new Promise((resolve) => (this.#begun = resolve));
+    return this.#hasBegun ? Promise.resolve() : new Promise((resolve) => (this.#begun = resolve));
   }
 
   /** @param {Display} display */
@@ -202,7 +203,6 @@ export class OverlayView {
 
   /** @param {Showing} showing */
   #paint(showing) {
-    const first = this.#shown === null;
     this.#shown = showing;
     const panes = this.#panes.panes(showing.result, this.#plan.wishes(), showing.strength);
     this.#compositor.paint(showing.frame.slot, panes, this.#plan.look());
@@ -212,6 +212,7 @@ export class OverlayView {
     if (shape !== this.#shape) this.#plan.sized();
     this.#shape = shape;
     this.painted?.();
-    if (first) this.#begun();
+    this.#hasBegun = true;
+    this.#begun();
   }
 }

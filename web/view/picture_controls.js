@@ -24,10 +24,11 @@ export function installPictureControls(choices, obstacle) {
   smoothing.oninput = () => choices.change({ smoothing: smoothing.valueAsNumber });
   line.onchange = () => choices.change({ line: line.checked });
   byId("reset", HTMLButtonElement).addEventListener("click", () => {
-    choices.change({ ...USUAL, ...(obstacle === "" ? {} : { mode: "video" }) });
+    choices.change(USUAL);
+    if (obstacle !== "") leaveToServer(obstacle);
   });
   const leaveToServer = (/** @type {string} */ why) => {
-    choices.change({ mode: "video" });
+    choices.forNow({ mode: "video" });
     hint.textContent = why;
     hint.hidden = false;
   };
