@@ -1,6 +1,7 @@
 """What the overlay's timing study makes of the notes that page and server took."""
 
 import base64
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from streamer.bench.clip import LOOP, MovingPhotograph, frame_number
 from streamer.frames import planes
-from studies.overlay_timing.browser import Traffic, Watched
+from studies.overlay_timing.browser import PROBE, Traffic, Watched
 from studies.overlay_timing.numbered import FPS, Matches, join, latencies, number_of, read_notes, write_clip
 from studies.overlay_timing.report import figures, print_size, quality_verdicts, verdicts
 from studies.verdict import Verdict, conclude
+from tests.node import WEB
 
 WIDTH, HEIGHT = 320, 240
 CLIP = MovingPhotograph(WIDTH, HEIGHT)
@@ -114,3 +116,10 @@ def test_the_bitrates_are_held_against_what_is_asked() -> None:
     assert all(verdict.kept for verdict in quality_verdicts("1280x720", good))
     poor = Traffic((960, 540), (1280, 720), 2.0, 1.9, 3, 30.0)
     assert [verdict.kept for verdict in quality_verdicts("1280x720", poor)] == [False, True, False, False]
+
+
+def test_the_probe_imports_what_the_page_has() -> None:
+    files = re.findall(r'import\("/static/(.+?)"\)', PROBE)
+    assert len(files) == 5
+    for file in files:
+        assert (WEB / file).is_file(), file

@@ -4,6 +4,8 @@
 /** @import { Card, ClassRef, ModelSummary, Settings } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
 
+import { recall, remember } from "./preferences.js";
+
 const NAME_BYTES = 64; // of a model's name in an overlay message
 
 /** The card of whichever model is named now. */
@@ -101,6 +103,11 @@ export class Models {
   /** @param {string} fallback the server's default model */
   async load(fallback) {
     this.#default = fallback;
+    // Served with another model than at the last visit: somebody wants to see that one, whatever was chosen before.
+    if (this.#settings.values.model !== null && recall("default-model") !== fallback) {
+      this.#settings.change({ model: null, classes: "top", method: null });
+    }
+    remember("default-model", fallback);
     this.list = await this.#api.models();
     this.#dropAbsent();
     await this.follow();

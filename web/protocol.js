@@ -69,6 +69,7 @@
  * @property {string} name
  * @property {string} state
  * @property {number} viewers
+ * @property {string | null} recording the id of the recording that is being made
  *
  * @typedef {object} Recording
  * @property {string} id

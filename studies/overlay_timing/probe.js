@@ -5,10 +5,11 @@
  * read later, elsewhere.
  */
 async () => {
-  const at = (name) => import(`/static/overlay/${name}.js`);
-  const [{ Compositor }, { Timeline }, { Ages }, { CameraFrames }, { now }] = await Promise.all(
-    ["compositor", "timeline", "ages", "camera_frames", "clock"].map(at),
-  );
+  const { Compositor } = await import("/static/overlay/compositor.js");
+  const { Timeline } = await import("/static/overlay/timeline.js");
+  const { Ages } = await import("/static/overlay/ages.js");
+  const { CameraFrames } = await import("/static/overlay/camera_frames.js");
+  const { now } = await import("/static/clock.js");
   const WIDTH = 160; // pixels of a row: four a cell
 
   const sample = new OffscreenCanvas(WIDTH, 1).getContext("2d", { alpha: false, willReadFrequently: true });

@@ -58,7 +58,8 @@ export class Controls {
       input.onchange = () => settings.change({ [name]: input.checked });
     }
     byId("mirror-button", HTMLButtonElement).onclick = () => settings.change({ mirror: !settings.values.mirror });
-    byId("reset", HTMLButtonElement).onclick = () => settings.change({ ...DEFAULTS, model: settings.values.model });
+    const { model: _, ...others } = DEFAULTS; // which model it is, is not how it is shown
+    byId("reset", HTMLButtonElement).onclick = () => settings.change(others);
     settings.listen((values) => this.#show(values));
   }
 

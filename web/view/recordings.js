@@ -24,20 +24,25 @@ export class Recordings {
 
   async refresh() {
     try {
-      const recordings = await this.#api.recordings();
+      const [recordings, streams] = await Promise.all([this.#api.recordings(), this.#api.streams()]);
       recordings.sort((a, b) => b.started.localeCompare(a.started));
-      this.#list.replaceChildren(...recordings.map((recording) => this.#row(recording)));
+      const growing = new Set(streams.map(({ recording }) => recording));
+      this.#list.replaceChildren(...recordings.map((recording) => this.#row(recording, growing.has(recording.id))));
       byId("recordings-empty", HTMLParagraphElement).hidden = recordings.length > 0;
     } catch (error) {
       toast(explain(error).detail);
     }
   }
 
-  /** @param {Recording} recording */
-  #row(recording) {
+  /**
+   * @param {Recording} recording
+   * @param {boolean} growing it is being made
+   */
+  #row(recording, growing) {
     const name = moment(recording);
-    const state = recording.ended ?? (recording.complete ? "" : "under way or cut short");
-    const facts = `${clock(recording.duration)} · ${size(recording.bytes)} · ${recording.title}${state && " · "}${state}`;
+    const extent = growing ? ["recording now"] : [clock(recording.duration), size(recording.bytes)];
+    const ending = recording.ended ?? (recording.complete || growing ? "" : "cut short");
+    const facts = [...extent, recording.title, ending].filter((fact) => fact !== "").join(" · ");
     const about = make("div", { class: "about" }, make("p", {}, name), make("p", { title: facts }, facts));
     const play = iconButton("play", `Play the recording of ${name}`);
     play.onclick = () => this.play(recording);
