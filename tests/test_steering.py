@@ -12,18 +12,19 @@ PLAY = """
 const { Pace } = await import(`${web}/steering.js`);
 const pace = new Pace();
 let [received, dropped] = [0, 0];
-tell(input.map((capacity, second) => {
+const { promised } = input;
+tell(input.capacities.map((capacity, second) => {
   const sent = Math.min(30, pace.limit ?? 30);
   received += sent;
   dropped += Math.max(0, sent - capacity);
-  pace.note({ received, dropped }, second);
+  pace.note({ received, dropped }, second, 30, promised);
   return pace.limit;
 }));
 """
 NOTES = """
 const { Pace } = await import(`${web}/steering.js`);
 const pace = new Pace();
-tell(input.map((counted, second) => (pace.note(counted, second * (counted.every ?? 1)), pace.limit)));
+tell(input.map((counted, second) => (pace.note(counted, second * (counted.every ?? 1), 30, 0), pace.limit)));
 """
 ENCODE = """
 const { encodingFor } = await import(`${web}/steering.js`);
@@ -44,17 +45,17 @@ const sender = {
 const steering = new CameraSteering();
 const said = [];
 for (const [second, [received, dropped]] of input.counted.entries()) {
-  await steering.note({ received, dropped }, sender, input.use, second);
+  await steering.note({ received, dropped, ms: {} }, sender, input.use, second);
   said.push(steering.said);
 }
 tell({ set, said, last: sender.encodings[0] });
 """
-USE = {"mode": "overlay", "recording": False, "width": 1280, "height": 720, "inputSize": 224}
+USE = {"mode": "overlay", "recording": False, "width": 1280, "height": 720, "rate": 30, "inputSize": 224}
 
 
-def limits(capacities: list[int]) -> list[int | None]:
-    """The limit after each second."""
-    told: list[int | None] = run_module(PLAY, capacities)
+def limits(capacities: list[int], promised: float = 0) -> list[int | None]:
+    """The limit after each second, where the server's own times promise so many pictures a second."""
+    told: list[int | None] = run_module(PLAY, {"capacities": capacities, "promised": promised})
     return told
 
 
@@ -87,8 +88,17 @@ def test_more_is_tried_less_and_less_often() -> None:
 
 def test_a_server_that_recovers_gets_all_again() -> None:
     told = limits([8] * 10 + [100] * 120)
-    assert told[9] == 8
+    assert told[5] == 8
     assert told[-1] is None or told[-1] >= 30
+
+
+def test_what_the_servers_times_promise_is_tried_at_once_but_not_twice_in_vain() -> None:
+    recovered = limits([5] * 6 + [100] * 20, promised=40)
+    assert recovered[5] == 5
+    assert recovered.index(None, 6) < 6 + 8
+    contended = limits([10] * 120, promised=40)
+    assert contended.count(None) == 3 + 3, "before the first cut, and once in vain"
+    assert max(limit or 0 for limit in contended[20:]) <= 13
 
 
 def test_another_streams_counters_begin_anew() -> None:

@@ -100,7 +100,7 @@ def as_sentence(error: Exception, recipe: Recipe, folder: Path) -> UserError | N
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return DiskFullError(
             f"{folder} could not be written ({error.strerror}): make room; what was saved before is whole, and "
-            "--resume goes on from it."
+            "--resume goes on from there."
         )
     if _is_out_of_memory(error):
         schedule, side = recipe.schedule, recipe.input.size

@@ -82,6 +82,8 @@ def fit(
         fabric.barrier()  # every process has read the folder before the first one writes
         keep_freed_memory()
         with _Training(fabric, recipe, pictures, run, state, report or Silent()) as training:
+            if resume and state.resumed is None:
+                training.report.say("nothing was saved of this run yet: it starts anew")
             training.run_to_the_end()
             return _result(run, state, training.skipped())
     except (OSError, RuntimeError, MemoryError) as error:
@@ -141,8 +143,10 @@ class _Training:
             workers=self.recipe.hardware.workers,
             on_progress=self.report.reading,
         )
-        for path, reason in store.skipped:
-            self.report.say(f"left out {path}: {reason}")
+        for _, reason in store.skipped:  # which names the file
+            self.report.say(f"left out: {reason}")
+        if store.skipped:
+            self.report.say(f"{len(store)} of {len(pictures)} pictures for {part} can be read")
         return store
 
     def __enter__(self) -> Self:

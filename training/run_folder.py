@@ -83,7 +83,7 @@ class RunFolder:
     def _cannot_write(self, what: str, error: OSError) -> RunFolderError:
         return RunFolderError(
             f"{what} could not be written in {self.path} ({error.strerror or error}): make room or choose another "
-            "folder with --out; what was saved before is whole, and --resume goes on from it."
+            "folder with --out; what was saved before is whole, and --resume goes on from there."
         )
 
 

@@ -22,6 +22,7 @@ import { status } from "./view/status.js";
 
 const UNSURE_AFTER_MS = 400; // one doubtful frame is not worth a word
 const SECOND_MS = 1000;
+const USUAL_RATE = 30; // pictures a second, where a camera does not tell
 const LOOK_MS = 250; // between two looks whether results still come
 
 /** @type {Record<Phase, [text: string, tone: Tone]>} */
@@ -203,9 +204,9 @@ export class LivePage {
     const { session, camera } = this.#run;
     const inputSize = this.#parts.models.card?.input_size ?? 0;
     if (!session?.sender || !camera || !this.state) return;
-    const { width = 0, height = 0 } = camera.getSettings();
+    const { width = 0, height = 0, frameRate: rate = USUAL_RATE } = camera.getSettings();
     const { mode, recording } = this.state;
-    const use = { mode, recording: recording !== null, width, height, inputSize };
+    const use = { mode, recording: recording !== null, width, height, rate, inputSize };
     void this.#steering.note(stats, session.sender, use, performance.now() / 1000);
     this.#sayPace();
   }

@@ -9,9 +9,9 @@ const JUDGED_OVER = 3; // messages of statistics, one a second
 const TOO_MANY = 0.15; // share of the pictures that the server skipped: it is the bottleneck
 const FEW = 0.05;
 const LEAST_RATE = 2; // pictures a second
-const UNBOUND_RATE = 60; // above which no rate need be named
 const RAISE = 1.25;
-const PATIENCE = 5; // calm messages before more pictures are tried
+const TRUST = 0.8; // share of what the server's own times promise that is tried at once
+const PATIENCE = 3; // calm messages before more pictures are tried
 const LONGEST_PATIENCE = 80; // it doubles with each try that was too much
 const LEAST_SIDE = 360; // pixels of the shorter side
 const INPUTS = 1.5; // times the model's own input: the server shrinks the picture to that
@@ -32,13 +32,16 @@ export class Pace {
   #calm = 0;
   #patience = PATIENCE;
   #tried = false; // the limit was raised since it was last cut
+  #trusted = true; // what the server's times promise has not been too much yet
 
   /**
    * @param {{ received: number, dropped: number }} counted since the stream began
    * @param {number} seconds on any clock that only rises: messages of a server that lags come late
+   * @param {number} rate pictures a second that the camera takes; no limit need be named from there on
+   * @param {number} promised pictures a second by the server's own times, were it there for this stream alone
    * @returns {boolean} whether the limit is another now
    */
-  note({ received, dropped }, seconds) {
+  note({ received, dropped }, seconds, rate, promised) {
     const before = this.#before;
     this.#before = { received, dropped, seconds };
     if (before === null || received < before.received) return false;
@@ -55,23 +58,30 @@ export class Pace {
       return this.#cut((total("received") - total("dropped")) / Math.max(1, total("seconds")));
     }
     this.#calm = share <= FEW ? this.#calm + 1 : 0;
-    return this.limit !== null && this.#calm >= this.#patience && this.#raise(this.limit);
+    return this.limit !== null && this.#calm >= this.#patience && this.#raise(this.limit, rate, promised);
   }
 
   /** @param {number} processed pictures a second */
   #cut(processed) {
     const limit = Math.max(LEAST_RATE, Math.floor(processed));
-    if (this.#tried) this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE);
+    if (this.#tried) {
+      this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE);
+      this.#trusted = false; // other streams need it too, or a processor that it has not alone
+    }
     this.#tried = false;
     // A limit that does not help is not made stricter by the same amount again and again, but never looser here.
     return this.#set(this.limit === null ? limit : Math.min(this.limit, limit));
   }
 
-  /** @param {number} limit */
-  #raise(limit) {
-    const more = Math.ceil(limit * RAISE);
+  /**
+   * @param {number} limit
+   * @param {number} rate
+   * @param {number} promised
+   */
+  #raise(limit, rate, promised) {
+    const more = Math.max(Math.ceil(limit * RAISE), this.#trusted ? Math.floor(TRUST * promised) : 0);
     this.#tried = true;
-    return this.#set(more >= UNBOUND_RATE ? null : more);
+    return this.#set(more >= rate ? null : more);
   }
 
   /** @param {number | null} limit */
@@ -90,6 +100,7 @@ export class Pace {
  * @property {boolean} recording the server records them
  * @property {number} width
  * @property {number} height
+ * @property {number} rate pictures a second that the camera takes
  * @property {number} inputSize of the model, pixels
  */
 
@@ -120,7 +131,7 @@ export class CameraSteering {
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {
     const { limit } = this.#pace;
-    return limit === null ? "" : `The server keeps up with ${limit} pictures a second, so the camera sends it no more.`;
+    return limit === null ? "" : `The camera sends the server ${limit} pictures a second: of more, it left many out.`;
   }
 
   /**
@@ -130,7 +141,9 @@ export class CameraSteering {
    * @param {number} seconds now, on any clock that only rises
    */
   async note(stats, sender, use, seconds) {
-    this.#pace.note(stats, seconds);
+    const { prepare = 0, infer = 0, boxes = 0, paint = 0 } = stats.ms;
+    const busy = prepare + infer + boxes + paint;
+    this.#pace.note(stats, seconds, use.rate, busy > 0 ? 1000 / busy : 0);
     const wanted = encodingFor(this.#pace.limit, use);
     const asked = JSON.stringify(wanted);
     if (asked === this.#asked) return;

@@ -1,5 +1,6 @@
 """Boxes and masks for a folder of pictures: given or found, in any of the three formats, joined to their pictures."""
 
+import logging
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from localization.datasets.files import files_below, files_in, refuse_missing, s
 from localization.datasets.localization_text import read_localization, read_sizes
 from localization.datasets.matching import matched
 from localization.datasets.voc import read_voc
+
+logger = logging.getLogger(__name__)
 
 FOLDERS = ("annotations", "annotation", "labels", "xml", "xmls")  # without pictures, they are no class folders
 
@@ -104,6 +107,11 @@ def annotated(
             picture = with_masks(picture, entry, (source if source.is_dir() else source.parent, root, root.parent))
         return picture
 
+    strange = [name for path in owned for entry in owned[path] for name, _ in entry.objects if name]
+    strange = [name for name in strange if any_known and folded(name) not in known]
+    if strange:
+        # Legitimate where pictures show more than what is looked for; a misspelt class is told by it.
+        logger.warning("%s: boxes of what is no class here are left out: %d, first %r.", source, len(strange), strange[0])
     result = [joined(picture) for picture in pictures]
     refuse_missing((path for picture in result for path in (*picture.masks, *_ignored(picture))), source, root)
     return within_their_files(result, lambda path: owned[path][0].where)

@@ -4,6 +4,7 @@ Formats count pixels differently. A `PixelBox` spans from x0 to x1 as lengths do
 (0, 0, width, height); files that name the first and the last pixel of the object (inclusive corners) get 1 added.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from localization.datasets.dataset import DatasetError, LabelledPicture, PixelBo
 from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
 from localization.errors import UserError
 from localization.pictures import picture_size
+
+logger = logging.getLogger(__name__)
 
 Size = tuple[int, int]  # width and height in pixels
 
@@ -76,7 +79,23 @@ def within_their_files(pictures: Sequence[LabelledPicture], place: Callable[[Pat
             strict=True,
         )
     )
-    return [_within(picture, sizes.get(picture.path), place) for picture in pictures]
+    result = [_within(picture, sizes.get(picture.path), place) for picture in pictures]
+    cut = [after for before, after in zip(pictures, result, strict=True) if _is_cut(before.boxes, after.boxes)]
+    if cut:
+        logger.warning(
+            "%s: boxes of %d of %d pictures reach beyond them and are cut, the first in %s. Are they for pictures of "
+            "another size?",
+            place(cut[0].path),
+            len(cut),
+            len(open_ended),
+            cut[0].path,
+        )
+    return result
+
+
+def _is_cut(before: Sequence[PixelBox], after: Sequence[PixelBox]) -> bool:
+    # An edge that is off by one comes from another way to count pixels.
+    return any(abs(a - b) > 1 for old, new in zip(before, after, strict=True) for a, b in zip(old, new, strict=True))
 
 
 def _within(picture: LabelledPicture, size: Size | None, place: Callable[[Path], str]) -> LabelledPicture:

@@ -55,6 +55,8 @@ export class OverlayView {
   #captureKnown = true;
   #skipped = false; // the newest picture was not kept
   #hasBegun = false;
+  #due = false; // a painting is on its way
+  #turn = new MessageChannel();
   /** @type {() => void} */
   #begun = () => {};
   /** Called after each painting, by whoever records. @type {(() => void) | null} */
@@ -65,6 +67,7 @@ export class OverlayView {
     this.#plan = plan;
     this.#compositor = createCompositor(plan.tables, { slots: SLOTS });
     this.element = this.#compositor.element;
+    this.#turn.port1.onmessage = () => this.#paintNewest();
     this.#frames = new CameraFrames(plan.camera, (picture, captured) => this.#frame(picture, captured));
   }
 
@@ -124,7 +127,7 @@ export class OverlayView {
   result(message, ahead) {
     const arrived = now();
     this.#timeline.result(message, arrived);
-    this.#paintNewest();
+    this.#paintSoon();
     if (ahead === null) return {};
     const down = arrived - (message.sent - ahead);
     this.#ages.note("downlink", down);
@@ -168,6 +171,7 @@ export class OverlayView {
 
   close() {
     this.#frames.close();
+    this.#turn.port1.close();
     this.#compositor.close();
   }
 
@@ -182,10 +186,18 @@ export class OverlayView {
     const slot = this.#timeline.frame(captured ?? now());
     if (this.#skipped) return; // but results find their frames all the same
     this.#compositor.keep(picture, slot);
-    this.#paintNewest();
+    this.#paintSoon();
+  }
+
+  /** Behind whatever waits already: on a busy machine, frames and results that came together are painted once. */
+  #paintSoon() {
+    if (this.#due) return;
+    this.#due = true;
+    this.#turn.port2.postMessage(null);
   }
 
   #paintNewest() {
+    this.#due = false;
     if (this.#skipped) return;
     const exact = this.#display === "exact" && this.obstacle === "";
     const showing = exact ? this.#timeline.exact(now()) : this.#timeline.live();
