@@ -136,6 +136,18 @@ def test_given_annotations_go_before_those_that_lie_there(pets: Path, tmp_path: 
     assert boxes(pets, annotations=tmp_path / "xml" / "deep" / "a.xml")["a.jpg"] == ((3, 3, 5, 5),)
 
 
+def test_boxes_that_do_not_fit_are_told(pets: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fitting = [("a.jpg", "cat", [0, 0, 5, 5]), ("c.jpg", "Great Dane", [0, 0, WIDTH + 1, HEIGHT])]
+    assert boxes(pets, annotations=write_coco(tmp_path / "mine.json", fitting))
+    assert caplog.text == ""
+    assert boxes(pets, annotations=write_coco(tmp_path / "mine.json", [*fitting, ("b.jpg", "Sparrow", [0, 0, 5, 5])]))
+    assert "mine.json: boxes of no class here are left out: 1, first 'Sparrow'." in caplog.text
+    caplog.clear()
+    assert boxes(pets, annotations=write_coco(tmp_path / "mine.json", [("a.jpg", "cat", [10, 10, 900, 900])]))
+    assert "boxes of 1 of 1 pictures reach beyond them and are cut, the first in" in caplog.text
+    assert "a.jpg. Are they for pictures of another size?" in caplog.text
+
+
 def test_only_boxes_of_the_pictures_own_class_count(pets: Path) -> None:
     names = ("CAT", "great_dane", "sofa")
     write_coco(pets / "annotations.json", [("c.jpg", name, [i, i, 5, 5]) for i, name in enumerate(names)])

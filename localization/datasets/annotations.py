@@ -111,7 +111,7 @@ def annotated(
     strange = [name for name in strange if any_known and folded(name) not in known]
     if strange:
         # Legitimate where pictures show more than what is looked for; a misspelt class is told by it.
-        logger.warning("%s: boxes of what is no class here are left out: %d, first %r.", source, len(strange), strange[0])
+        logger.warning("%s: boxes of no class here are left out: %d, first %r.", source, len(strange), strange[0])
     result = [joined(picture) for picture in pictures]
     refuse_missing((path for picture in result for path in (*picture.masks, *_ignored(picture))), source, root)
     return within_their_files(result, lambda path: owned[path][0].where)
