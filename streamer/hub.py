@@ -217,6 +217,7 @@ class Hub:
             self.telemetry,
             self.change,
             self._tell,
+            lambda viewer: self._announce(viewer.stream),
             self._viewer_ended,
             mode,
             own_camera,

@@ -52,6 +52,7 @@ class Viewer:
         change: asks the hub to apply settings and to send the new state to whom it concerns, this viewer with its reply
             id; raises `UserError` when they are impossible.
         tell: asks the hub to send this viewer the state, with a reply id.
+        arrived: called once, when the peer can be told things: there is one more who watches.
         ended: called once, when the peer has gone or was sent away.
         mode: "video" or "overlay", which needs `own_camera`: that this peer feeds the stream.
 
@@ -69,6 +70,7 @@ class Viewer:
         telemetry: Telemetry,
         change: Callable[["Viewer", Mapping[str, object], object], Awaitable[None]],
         tell: Callable[["Viewer", object], None],
+        arrived: Callable[["Viewer"], None],
         ended: Callable[["Viewer"], Awaitable[None]],
         mode: object = "video",
         own_camera: bool = False,
@@ -82,6 +84,7 @@ class Viewer:
         self._telemetry = telemetry
         self._change = change
         self._tell = tell
+        self._arrived = arrived
         self._ended = ended
         self._channels = Channels(self._send_away)
         self._must_speak = False
@@ -154,7 +157,7 @@ class Viewer:
             self._channels.control = channel
             channel.on("message", self._on_message)
             self.expect_heartbeat()
-            self._tell(self, None)
+            self._arrived(self)
         elif channel.label == "seekcam-results":
             self._channels.results = channel
 

@@ -1,4 +1,4 @@
-"""How the page sends what is changed on it, and what it does with the answers; played in Node, by its own clock."""
+"""What the page keeps of what is changed on it, how it sends that, and what it does with the answers; in Node."""
 
 from typing import Any
 
@@ -79,3 +79,33 @@ def test_what_the_server_cannot_do_is_taken_back() -> None:
     assert told["sent"][-1] == {"opacity": 0.4}
     assert told["opacity"] == 0.4
     assert told["kept"] == {"opacity": 0.4}
+
+
+# A visit for each of `input`: [the model that the server is served with, the model that is chosen then or null].
+VISITS = """
+const kept = {};
+globalThis.localStorage = { getItem: (name) => kept[name] ?? null, setItem: (name, value) => { kept[name] = value; } };
+const { SettingsStore } = await import(`${web}/settings.js`);
+const { Models } = await import(`${web}/models.js`);
+const api = {
+  models: async () => [{ name: "cats" }, { name: "birds" }],
+  card: async () => ({ classes: ["a", "b"], class_ids: ["a", "b"], methods: ["cam"], mapped: 5 }),
+};
+const shown = [];
+for (const [served, chosen] of input) {
+  const settings = new SettingsStore();
+  const models = new Models(api, settings, () => {});
+  await models.load(served);
+  shown.push(models.current);
+  if (chosen !== null) await models.choose(chosen);
+}
+tell(shown);
+"""
+
+
+def test_a_chosen_model_stays_until_the_server_is_served_with_another() -> None:
+    visits = [("cats", None), ("cats", "birds"), ("cats", None), ("cats", "birds"), ("birds", None), ("birds", "cats")]
+    assert run_module(VISITS, visits) == ["cats", "cats", "birds", "birds", "birds", "birds"]
+    assert run_module(VISITS, [("birds", "cats"), ("birds", None), ("cats", None), ("birds", None)]) == [
+        *("birds", "cats", "cats", "birds")
+    ]

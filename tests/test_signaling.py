@@ -173,6 +173,7 @@ async def test_only_what_changes_the_shared_picture_is_told_to_the_others(client
     async with session(client, chelsea(fps=5)) as owner, session(client, stream=owner.stream) as watcher:
         await owner.until(lambda: owner.of_type("state"))
         await watcher.until(lambda: watcher.of_type("state"))
+        await owner.until(lambda: owner.of_type("state")[-1]["viewers"] == 2)
         told = len(owner.of_type("state"))
         for number, harmless in enumerate(({}, {"opacity": 0.3}, {"top_k": 5})):
             watcher.send(type="set", settings=harmless, id=number)

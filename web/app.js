@@ -256,6 +256,7 @@ function allowButtons() {
   startButton.disabled = welcomeButton.disabled = config === null;
   snapshotButton.disabled = !picture.open && !(live.live && stage.view);
   recordButton.disabled = !live.live || live.state === null || !(config?.recordings || recordsHere());
+  byId("camera-fields", HTMLDivElement).hidden = picture.open; // a picture is painted once, by the server
   recordButton.title = config?.recordings === false ? "This server runs without recordings" : "Record (R)";
 }
 

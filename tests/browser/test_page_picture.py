@@ -42,6 +42,7 @@ def test_a_chosen_picture_follows_the_controls(visitor: Visitor, server: Server,
     expect_cat(page)
     height, width = cv2.imread(str(cat_picture)).shape[:2]  # type: ignore[union-attr]  # it was written just now
     expect(page.locator("#figure-size")).to_have_text(f"{width}×{height}")
+    expect(page.locator("#camera-fields")).to_be_hidden()
     turbo = pixels(page)
     page.get_by_role("radio", name="Viridis").check()
     expect(page.locator("#busy")).to_be_hidden()
@@ -63,6 +64,7 @@ def test_a_chosen_picture_follows_the_controls(visitor: Visitor, server: Server,
     )
     eventually(page, lambda: bool(abs(pixels(page) - original).mean() < 12))
     page.keyboard.press("Escape")
+    expect(page.locator("#camera-fields")).to_be_visible()
     expect(page.locator("#welcome")).to_be_visible()
 
 
