@@ -88,6 +88,7 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     eventually(page, arrived)
 
 
+@pytest.mark.slow
 def test_the_picture_is_mirrored_by_the_server(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url)
     page.get_by_role("switch", name="Boxes").uncheck()

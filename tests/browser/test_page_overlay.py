@@ -69,6 +69,7 @@ def test_frames_of_a_video_element_do_where_a_track_gives_none(visitor: Visitor,
     expect(page.locator("#display-hint")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_what_was_seen_before_results_stopped_is_not_shown_as_current(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url, script=RESULTS)
     expect(page.locator("#figure-latency")).to_contain_text("ms")
@@ -165,6 +166,7 @@ def test_a_recording_ends_with_its_view_and_where_the_browser_fails(visitor: Vis
     expect(page.locator(".toast")).to_contain_text("could not go on recording")
 
 
+@pytest.mark.slow
 def test_a_browser_that_does_not_tell_its_frames_apart_shows_the_newest(visitor: Visitor, server: Server) -> None:
     untold = """
       delete window.MediaStreamTrackProcessor;
