@@ -138,7 +138,8 @@ def test_a_mode_that_is_refused_is_not_shown_as_chosen(
 
     with monkeypatch.context() as patch:
         patch.setattr(viewer, "checked_mode", refuse)
-        choose(page, "mode", "video")
+        # Not by `choose`, which wants to find it checked: the answer may be faster.
+        page.evaluate("document.querySelector('input[name=mode][value=video]').click()")
         expect(page.get_by_text("Not now.").first).to_be_visible()
     expect(page.locator("input[name=mode][value=overlay]")).to_be_checked()
     expect(picture(page)).to_have_class("overlay")
