@@ -215,10 +215,7 @@ class Hub:
             paint,
             self._painting,
             self.telemetry,
-            self.change,
-            self._tell,
-            lambda viewer: self._announce(viewer.stream),
-            self._viewer_ended,
+            self,
             mode,
             own_camera,
         )
@@ -239,23 +236,28 @@ class Hub:
                 stream.analyse_with(wanted.analysis, await self.models.resolve(wanted.analysis))
             viewer.paint = wanted.paint
         if (stream.settings, stream.sides) == before:
-            self._tell(viewer, reply)
+            self.tell(viewer, reply)
         else:
             self._announce(stream, viewer, reply)
 
-    async def _viewer_ended(self, viewer: Viewer) -> None:
+    def tell(self, viewer: Viewer, reply: object = None) -> None:
+        """What is in force now; at once, also while another change waits for its model."""
+        watching = len(self._watching(viewer.stream))
+        viewer.send_state(self._recorders.id_of(viewer.stream), watching, reply)
+
+    def arrived(self, viewer: Viewer) -> None:
+        """Tell everybody that there is one more who watches."""
+        self._announce(viewer.stream)
+
+    async def left(self, viewer: Viewer) -> None:
+        """Forget a viewer, and tell the others."""
         self.viewers.pop(viewer.id, None)
         self.telemetry.viewers.set(len(self.viewers))
         self._announce(viewer.stream)
 
     def _announce(self, stream: Stream, replying_to: Viewer | None = None, reply: object = None) -> None:
         for viewer in self._watching(stream):
-            self._tell(viewer, reply if viewer is replying_to else None)
-
-    def _tell(self, viewer: Viewer, reply: object = None) -> None:
-        """What is in force now; at once, also while another change waits for its model."""
-        watching = len(self._watching(viewer.stream))
-        viewer.send_state(self._recorders.id_of(viewer.stream), watching, reply)
+            self.tell(viewer, reply if viewer is replying_to else None)
 
     def _watching(self, stream: Stream) -> list[Viewer]:
         return [viewer for viewer in self.viewers.values() if viewer.stream is stream]

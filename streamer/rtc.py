@@ -10,16 +10,14 @@ import hashlib
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping
-from fractions import Fraction
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import av
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver
 from aiortc.codecs.base import Encoder
 from aiortc.codecs.h264 import H264Encoder
-from aiortc.codecs.vpx import Vp8Encoder, number_of_threads
+from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpreceiver import TimestampMapper
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
@@ -29,7 +27,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from streamer.bitrate import SteadyBitrate
-from streamer.cpus import usable_cpus
+from streamer.encoding import VIDEO_TIME_BASE, is_keyframe, open_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +46,6 @@ SENDER_SOURCES = {
 HOLE_DEADLINE_S = 0.15  # how long a missing packet may hold the picture back before we skip to a keyframe
 MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets no new ones until it has none waiting
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
-VIDEO_TIME_BASE = Fraction(1, 90_000)  # of RTP video
 
 
 @functools.cache  # reading and hashing takes milliseconds, on the event loop
@@ -171,14 +168,6 @@ class EarlyJitterBuffer(JitterBuffer):
         return self._packets[(self._origin + offset) % self.capacity] if offset < self.capacity else None
 
 
-def is_keyframe(data: bytes) -> bool:
-    """Whether a depayloaded VP8 frame (RFC 6386, 9.1) or H.264 access unit in Annex B form starts a picture anew."""
-    if data.startswith((b"\x00\x00\x00\x01", b"\x00\x00\x01")):
-        units = data.split(b"\x00\x00\x01")[1:]
-        return any(unit and unit[0] & 0x1F in (5, 7) for unit in units)  # 5 an IDR slice, 7 its parameter set
-    return len(data) >= 6 and not data[0] & 1 and data[3:6] == b"\x9d\x01\x2a"
-
-
 def release_early(receiver: RTCRtpReceiver) -> bool:
     """Give a video receiver an `EarlyJitterBuffer`; call it in `on("track")`, before the first packet.
 
@@ -248,13 +237,11 @@ def on_sender_report(receiver: RTCRtpReceiver, callback: Callable[[int, int], No
 class SteadyEncoder(Encoder):
     """Stands before an encoder of aiortc's among a class's bases, and opens its codec for it.
 
-    The bit rate is `SteadyBitrate`'s, so that a codec lasts; timestamps pass through unrounded; threads are as many as
-    the container's quota carries.
+    The bit rate is `SteadyBitrate`'s, so that a codec lasts; timestamps pass through unrounded.
     """
 
     codec: VideoCodecContext | None
     codec_name: str  # FFmpeg's
-    codec_options: Mapping[str, str]
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -269,7 +256,7 @@ class SteadyEncoder(Encoder):
         wanted = frame.width, frame.height, self._rate
         begins = wanted != self._opened
         if begins:
-            self.codec, self._opened = self._open(frame.width, frame.height), wanted
+            self.codec, self._opened = open_encoder(self.codec_name, *wanted), wanted
         frame.pict_type = PictureType.NONE  # what a decoder found to be a keyframe would become one again
         payloads, timestamp = super().encode(frame, force_keyframe)  # type: ignore[safe-super]  # the other base's
         if not begins and not force_keyframe:
@@ -285,45 +272,17 @@ class SteadyEncoder(Encoder):
     def target_bitrate(self, allowed: int) -> None:
         self._bitrate.allow(allowed)
 
-    def _open(self, width: int, height: int) -> VideoCodecContext:
-        codec = av.CodecContext.create(self.codec_name, "w")
-        assert isinstance(codec, VideoCodecContext)
-        codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
-        codec.framerate, codec.time_base = Fraction(30), VIDEO_TIME_BASE
-        codec.bit_rate = self._rate
-        codec.gop_size = 3000  # a viewer that needs a keyframe asks for it
-        codec.thread_count = number_of_threads(width * height, usable_cpus())
-        # A constant bit rate over one second: a sudden scene does not overrun the path.
-        rate = str(self._rate)
-        codec.options = {"minrate": rate, "maxrate": rate, "bufsize": rate, **self.codec_options}
-        return codec
-
 
 class SteadyVp8Encoder(SteadyEncoder, Vp8Encoder):
-    """VP8 at a steady rate. Without upstream's denoiser: what comes from an encoder has lost its noise there."""
+    """VP8 at a steady rate."""
 
     codec_name = "libvpx"
-    codec_options = MappingProxyType(
-        {
-            "deadline": "realtime",
-            "cpu-used": "-6",
-            "lag-in-frames": "0",
-            "qmin": "2",
-            "qmax": "56",
-            "overshoot-pct": "15",
-            "undershoot-pct": "100",
-            "static-thresh": "1",
-        }
-    )
 
 
 class SteadyH264Encoder(SteadyEncoder, H264Encoder):
-    """H.264 at a steady rate, by a far faster preset than upstream's; libx264 takes the level that the size needs."""
+    """H.264 at a steady rate."""
 
     codec_name = "libx264"
-    codec_options = MappingProxyType(
-        {"preset": "superfast", "tune": "zerolatency", "profile": "baseline", "sc_threshold": "0"}
-    )
 
 
 def encode_steadily(transceiver: RTCRtpTransceiver) -> bool:

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import av
@@ -73,21 +74,19 @@ async def open_session(request: web.Request) -> web.Response:
     watched = body.get("stream")
     mode = checked_mode(body.get("mode", "video"), own_camera=watched is None)
     peer = new_peer(hub)  # before anything is waited for, so that nobody else takes the place
-    stream: Stream | None = None
-    viewer: Viewer | None = None
-    try:
+    # Whatever goes wrong, and also when the client does not wait: nothing stays behind.
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(rtc.close_within, peer)
         stream = await _session_stream(hub, watched, settings)
+        if watched is None:
+            undo.push_async_callback(hub.close_stream, stream, "")
         viewer = hub.add_viewer(stream, peer, settings.paint, mode, own_camera=watched is None)
+        undo.push_async_callback(viewer.close)
         viewer.expect_heartbeat()
         if watched is None:
             feed(hub, peer, stream)
         answer = await negotiate(hub, peer, offer, viewer)
-    except BaseException:
-        # Whatever went wrong, and also when the client did not wait: nothing stays behind.
-        await (viewer.close() if viewer is not None else rtc.close_within(peer))
-        if stream is not None and watched is None:
-            await hub.close_stream(stream, "")
-        raise
+        undo.pop_all()
     return web.json_response(
         {"id": viewer.id, "stream": stream.id, "sdp": answer, "type": "answer"},
         status=201,

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
@@ -45,15 +45,26 @@ class BusyError(UserError):
     status = 429
 
 
+class Host(Protocol):
+    """Who keeps the viewers together, and tells each what is in force (`send_state`)."""
+
+    async def change(self, viewer: "Viewer", changes: Mapping[str, object], reply: object) -> None:
+        """Apply settings and tell whom they concern, this viewer with its reply id; raises `UserError` instead."""
+
+    def tell(self, viewer: "Viewer", reply: object = None) -> None:
+        """Tell this viewer, with a reply id."""
+
+    def arrived(self, viewer: "Viewer") -> None:
+        """There is one more who can be told things; called once."""
+
+    async def left(self, viewer: "Viewer") -> None:
+        """The peer has gone or was sent away; called once."""
+
+
 class Viewer:
     """A peer that watches a stream, and may steer it.
 
     Args:
-        change: asks the hub to apply settings and to send the new state to whom it concerns, this viewer with its reply
-            id; raises `UserError` when they are impossible.
-        tell: asks the hub to send this viewer the state, with a reply id.
-        arrived: called once, when the peer can be told things: there is one more who watches.
-        ended: called once, when the peer has gone or was sent away.
         mode: "video" or "overlay", which needs `own_camera`: that this peer feeds the stream.
 
     Raises:
@@ -68,10 +79,7 @@ class Viewer:
         paint: PaintSettings,
         executor: Executor,
         telemetry: Telemetry,
-        change: Callable[["Viewer", Mapping[str, object], object], Awaitable[None]],
-        tell: Callable[["Viewer", object], None],
-        arrived: Callable[["Viewer"], None],
-        ended: Callable[["Viewer"], Awaitable[None]],
+        host: Host,
         mode: object = "video",
         own_camera: bool = False,
     ) -> None:
@@ -82,10 +90,7 @@ class Viewer:
         self.track = AnnotatedTrack(telemetry)
         self._executor = executor
         self._telemetry = telemetry
-        self._change = change
-        self._tell = tell
-        self._arrived = arrived
-        self._ended = ended
+        self._host = host
         self._channels = Channels(self._send_away)
         self._must_speak = False
         self._heard = time.monotonic()
@@ -124,7 +129,7 @@ class Viewer:
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         await rtc.close_within(self.peer)
-        await self._ended(self)
+        await self._host.left(self)
 
     def send_state(self, recording: str | None, viewers: int, reply: object = None) -> None:
         """Tell the page what is in force now."""
@@ -157,7 +162,7 @@ class Viewer:
             self._channels.control = channel
             channel.on("message", self._on_message)
             self.expect_heartbeat()
-            self._arrived(self)
+            self._host.arrived(self)
         elif channel.label == "seekcam-results":
             self._channels.results = channel
 
@@ -207,7 +212,7 @@ class Viewer:
         try:
             if not isinstance(changes, dict):
                 raise SettingsError('"settings" must be an object of setting names and values.')
-            await self._change(self, changes, reply)
+            await self._host.change(self, changes, reply)
         except UserError as error:
             self.send_error(error, reply)
 
@@ -222,7 +227,7 @@ class Viewer:
         self.stream.unsubscribe(self._return.offer, self._failed)
         before, self._return = self._return, self._new_return()
         self.stream.subscribe(self._return.offer, self._failed)
-        self._tell(self, reply)
+        self._host.tell(self, reply)
         await before.close()
 
     def _new_return(self) -> Return:

@@ -9,7 +9,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import rtc
+from streamer import encoding, rtc
 from tests.rtp_packets import DELTA, START, Collector, packets
 
 
@@ -147,7 +147,7 @@ def test_a_jump_of_the_numbers_waits_for_a_keyframe(first: int) -> None:
         packet.timestamp += 90_000
         early.add(packet)
     assert early.plis == 1
-    assert all(rtc.is_keyframe(f.data) for f in early.frames)
+    assert all(encoding.is_keyframe(f.data) for f in early.frames)
     assert [f.timestamp for f in early.frames] == [0, 90_000, 93_000]
 
 

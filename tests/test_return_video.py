@@ -13,7 +13,7 @@ from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 from aiortc.rtp import RtpPacket
 from av.video.frame import PictureType
 
-from streamer import rtc
+from streamer import encoding, rtc
 from streamer.bitrate import HD, INTERVAL_S, SMALL, VGA
 from tests.pairs import Greys, pair
 from tests.rtp_packets import Clock
@@ -46,7 +46,7 @@ class Coded:
         payloads, stamp = self.encoder.encode(frame, force)
         self.data = b"".join(self._depayload(payload) for payload in payloads)
         self.sizes.append(len(self.data))
-        self.keyframes.append(rtc.is_keyframe(self.data))
+        self.keyframes.append(encoding.is_keyframe(self.data))
         self.stamps.append(stamp)
         self.clock.now += 1 / 30
 
@@ -56,7 +56,7 @@ def keyframes_among(packets: list[RtpPacket], codec: str) -> int:
     frames: dict[int, bytes] = {}
     for packet in packets:
         frames[packet.timestamp] = frames.get(packet.timestamp, b"") + DEPAYLOAD[codec](packet.payload)
-    return sum(rtc.is_keyframe(data) for data in frames.values())
+    return sum(encoding.is_keyframe(data) for data in frames.values())
 
 
 @pytest.fixture(params=["vp8", "h264"])
@@ -132,11 +132,11 @@ def test_h264_says_the_level_that_its_size_needs(size: tuple[int, int], level: i
 
 
 def test_threads_follow_the_quota_and_not_the_machine(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtc, "usable_cpus", lambda: 16)
+    monkeypatch.setattr(encoding, "usable_cpus", lambda: 16)
     coded.add(1280, 720)
     assert coded.encoder.codec is not None
     assert coded.encoder.codec.thread_count == 2
-    monkeypatch.setattr(rtc, "usable_cpus", lambda: 1)
+    monkeypatch.setattr(encoding, "usable_cpus", lambda: 1)
     coded.add(1920, 1080)
     assert coded.encoder.codec.thread_count == 1
 

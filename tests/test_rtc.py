@@ -20,7 +20,7 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtpPacket, wrap_rtx
 
-from streamer import rtc
+from streamer import encoding, rtc
 from tests.rtp_packets import DELTA, KEY
 
 VIDEO = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)
@@ -120,7 +120,7 @@ async def test_an_unknown_upstream_keeps_its_own_buffer(monkeypatch: pytest.Monk
     ],
 )
 def test_keyframes_are_told_from_deltas(data: bytes, expected: bool) -> None:
-    assert rtc.is_keyframe(data) is expected
+    assert encoding.is_keyframe(data) is expected
 
 
 @pytest.mark.parametrize("fault", ["raises", "hangs"])
