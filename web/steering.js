@@ -131,7 +131,7 @@ export class CameraSteering {
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {
     const { limit } = this.#pace;
-    return limit === null ? "" : `The camera sends the server ${limit} pictures a second: of more, it left many out.`;
+    return limit === null ? "" : `The camera sends ${limit} pictures a second: of more, the server skipped too many.`;
   }
 
   /**

@@ -2,8 +2,8 @@
 
 /** @import { Picture } from "./picture_painter.js" */
 
-import { make } from "../dom.js";
 import { CaptureClock, now } from "../clock.js";
+import { make } from "../dom.js";
 
 const PERIOD_MS = 1000 / 60;
 const WAITING = 3; // frames that wait for a busy page
