@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
@@ -17,6 +18,9 @@ from streamer.stream import Result, Stream
 from streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
+
+WHOLE_WITHIN_S = 2.0  # for a page to send its whole pictures, which it shrinks while nobody keeps them
+WHOLE = 0.9  # share of their pixels that counts as whole: encoders want even sides
 
 
 class RecordingStateError(UserError):
@@ -35,6 +39,9 @@ class RecordingFailedError(UserError):
 
 class RecordingTask:
     """Paints a stream's results and hands them to a recorder until `stop`.
+
+    A file keeps the size of its first frame. So where the source says that its own pictures are larger than what it
+    sends, the recording begins with the first whole one, or after `WHOLE_WITHIN_S`.
 
     Args:
         failed: called once, on the event loop, with the reason for which the recorder gave up (a full disk, say).
@@ -55,15 +62,25 @@ class RecordingTask:
         self._on_failed: Callable[[RecordingTask, str], None] | None = failed
         self._recorder = recorder
         self._painter = Painter(executor, lambda: paint, self._painted, self._failed, telemetry)
-        stream.subscribe(self._painter.offer, self._failed)
+        self._waits_until: float | None = time.monotonic() + WHOLE_WITHIN_S
+        stream.subscribe(self._offer, self._failed)
 
     async def stop(self) -> Recording:
         """Leave the stream and wait for the file to be whole."""
-        self.stream.unsubscribe(self._painter.offer, self._failed)
+        self.stream.unsubscribe(self._offer, self._failed)
         await self._painter.close()
         recording = await asyncio.get_running_loop().run_in_executor(None, self._recorder.stop)
         self._telemetry.recorder_dropped(recording.dropped)
         return recording
+
+    def _offer(self, result: Result) -> None:
+        if self._waits_until is not None:
+            width, height = self.stream.whole or (0, 0)
+            whole = result.picture.width * result.picture.height >= WHOLE * width * height
+            if not whole and time.monotonic() < self._waits_until:
+                return
+            self._waits_until = None
+        self._painter.offer(result)
 
     def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:
         self._recorder.put(painted, prediction, result.arrival.pts)

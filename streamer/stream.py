@@ -92,6 +92,7 @@ class Stream:
         self.counters = Counters()
         self.window = Window()
         self.width = self.height = 0
+        self.whole: tuple[int, int] | None = None  # the source's own size, where it may send its pictures smaller
         self._trackers = (ClassTracker(), ClassTracker())  # of the two sides
         self._telemetry = telemetry
         self._lane: Lane = scheduler.lane()

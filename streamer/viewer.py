@@ -186,6 +186,8 @@ class Viewer:
             self._channels.send({"type": "pong", "t": echo(request.get("t")), "server": time.time() * 1e3})
         elif request.get("type") == "painted":
             self._telemetry.overlay(request)
+        elif request.get("type") == "camera":
+            self._take_camera(request.get("width"), request.get("height"))
         elif request.get("type") == "mode":
             reply = echo(request.get("id"))
             self._enqueue(partial(self._set_mode, request.get("mode"), reply), reply)
@@ -193,8 +195,13 @@ class Viewer:
             reply = echo(request.get("id"))
             self._enqueue(partial(self._set, request.get("settings"), reply), reply)
         else:
-            refusal = SettingsError('A message\'s type is "set", "mode", "painted" or "ping".')
+            refusal = SettingsError('A message\'s type is "set", "mode", "camera", "painted" or "ping".')
             self.send_error(refusal, echo(request.get("id")))
+
+    def _take_camera(self, width: object, height: object) -> None:
+        """Note how large the page's pictures are, for those who want them whole; what is no size is passed over."""
+        if self._own_camera and isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+            self.stream.whole = width, height
 
     def _enqueue(self, work: Callable[[], Awaitable[None]], reply: object) -> None:
         try:

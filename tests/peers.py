@@ -138,6 +138,8 @@ async def session(
         yield opened
     finally:
         await rtc.close_within(peer)
+        for task in tasks:
+            task.cancel()  # a track that never began does not end either
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

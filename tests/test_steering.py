@@ -43,14 +43,26 @@ const sender = {
   },
 };
 const steering = new CameraSteering();
+const begun = steering.begin(input.use);
 const said = [];
 for (const [second, [received, dropped]] of input.counted.entries()) {
-  await steering.note({ received, dropped, ms: {} }, sender, input.use, second);
+  steering.note({ received, dropped, ms: {} }, input.use.rate, second);
+  await steering.apply(sender, { ...input.use, ...(input.uses?.[second] ?? {}) });
   said.push(steering.said);
 }
-tell({ set, said, last: sender.encodings[0] });
+tell({ begun, set, said, last: sender.encodings[0] });
 """
-USE = {"mode": "overlay", "recording": False, "width": 1280, "height": 720, "rate": 30, "inputSize": 224}
+USE = {
+    "mode": "overlay",
+    "recording": False,
+    "watched": False,
+    "width": 1280,
+    "height": 720,
+    "rate": 30,
+    "inputSize": 224,
+}
+WHOLE = {"scaleResolutionDownBy": 1}
+HALF = {"scaleResolutionDownBy": 2, "maxBitrate": round(0.15 * 640 * 360 * 30)}
 
 
 def limits(capacities: list[int], promised: float = 0) -> list[int | None]:
@@ -109,16 +121,31 @@ def test_another_streams_counters_begin_anew() -> None:
     assert run_module(NOTES, first + busy)[-1] == 15
 
 
-def test_what_the_server_only_looks_at_may_be_smaller() -> None:
-    assert encoding(None) == {"scaleResolutionDownBy": 1}
-    assert encoding(12) == {"maxFramerate": 12, "maxBitrate": 500_000, "scaleResolutionDownBy": 2}
+def test_what_the_server_only_looks_at_is_sent_smaller() -> None:
+    assert encoding(None) == HALF
+    assert encoding(12) == HALF | {"maxFramerate": 12, "maxBitrate": 500_000}
     assert encoding(24)["maxBitrate"] == round(0.15 * 640 * 360 * 24)
-    assert encoding(12, inputSize=384)["scaleResolutionDownBy"] == pytest.approx(720 / 576)
-    assert encoding(12, width=320, height=240)["scaleResolutionDownBy"] == 1
-    for use in ({"mode": "video"}, {"recording": True}):
-        kept = encoding(12, **use)
-        assert kept["scaleResolutionDownBy"] == 1
-        assert kept["maxBitrate"] == round(0.15 * 1280 * 720 * 12)
+    assert encoding(None, inputSize=384)["scaleResolutionDownBy"] == pytest.approx(720 / 576)
+    assert encoding(None, width=720, height=1280) == HALF, "a phone that is held upright"
+    assert encoding(None, width=320, height=240) == WHOLE
+
+
+@pytest.mark.parametrize("use", [{"mode": "video"}, {"recording": True}, {"watched": True}])
+def test_what_somebody_watches_or_keeps_is_sent_whole(use: dict[str, Any]) -> None:
+    assert encoding(None, **use) == WHOLE
+    kept = encoding(12, **use)
+    assert kept["scaleResolutionDownBy"] == 1
+    assert kept["maxBitrate"] == round(0.15 * 1280 * 720 * 12)
+
+
+def test_the_browser_is_told_at_the_beginning_and_when_it_changes() -> None:
+    calm = [(30 * second, 0) for second in range(1, 7)]
+    uses = [{}, {}, {"recording": True}, {"recording": True}, {}, {}]
+    told = run_module(STEER, {"counted": calm, "use": USE, "uses": uses, "refused": []})
+    assert told["begun"] == HALF
+    assert [each["scaleResolutionDownBy"] for each in told["set"]] == [1, 2]
+    assert told["set"][0] == WHOLE | {"active": True}
+    assert set(told["said"]) == {""}, "nothing that a person would miss"
 
 
 def test_statistics_that_come_late_are_of_more_than_a_second() -> None:
@@ -143,7 +170,7 @@ def test_a_limit_is_lifted_again_also_where_that_was_refused_at_first() -> None:
     free = run_module(STEER, {"counted": slow + busy + calm, "use": USE, "refused": []})
     lifted = len(free["set"])
     assert free["said"][-1] == ""
-    assert free["last"] == {"active": True, "scaleResolutionDownBy": 1}
+    assert free["last"] == {"active": True, **HALF}
     told = run_module(STEER, {"counted": slow + busy + calm, "use": USE, "refused": [lifted]})
     assert told["last"] == free["last"]
     assert len(told["set"]) == lifted + 1

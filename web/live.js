@@ -35,6 +35,8 @@ export class Live {
   #events;
   /** @type {RTCIceServer[]} */
   iceServers = [];
+  /** How the camera's pictures are sent to begin with. @type {() => RTCRtpEncodingParameters | null} */
+  encoding = () => null;
   /** How the answer of the next session is to come back. @type {Mode} */
   mode = "video";
   /** @type {Session | null} */
@@ -157,6 +159,7 @@ export class Live {
       const session = new Session({
         api: this.#api,
         camera,
+        encoding: camera && this.encoding(),
         ...(target.kind === "watch" ? { stream: target.stream } : {}),
         mode: target.kind === "camera" ? this.mode : "video", // only who has the picture can paint over it
         iceServers: this.iceServers,

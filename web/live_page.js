@@ -6,6 +6,7 @@
 /** @import { ChoiceStore } from "./overlay/choices.js" */
 /** @import { Refusal, Result, State, Stats } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
+/** @import { Use } from "./steering.js" */
 /** @import { SeenPanel } from "./view/seen_panel.js" */
 /** @import { Stage } from "./view/stage.js" */
 /** @import { Tone } from "./view/status.js" */
@@ -82,6 +83,7 @@ export class LivePage {
       quiet: (seconds) =>
         seconds > 0 ? status(`No word from the server for ${seconds} s`, "bad") : status(...STATUS.live),
     });
+    this.#run.encoding = () => (this.#use ? this.#steering.begin(this.#use) : null);
     this.#views = new LiveViews(this.#run, { ...parts, recordingChanged: () => this.#drawState() });
     setInterval(() => this.live && this.#views.measure(parts.strip), SECOND_MS);
     setInterval(() => this.#stale && this.#sayStale(), LOOK_MS);
@@ -169,13 +171,15 @@ export class LivePage {
     if (this.live) stage.busy("");
     if (first) streamKnown(this.#run.target?.kind === "camera" ? state.stream : null);
     if (recordingEnded) recorded();
+    this.#steer();
     this.#drawState();
     changed();
   }
 
   /** @param {Stats} stats */
   #takeStats(stats) {
-    this.#steer(stats);
+    this.#steering.note(stats, this.#use?.rate ?? USUAL_RATE, performance.now() / 1000);
+    this.#steer();
     const { overlay } = this.#views;
     const ages = overlay.view?.ages;
     this.#parts.strip.stats(
@@ -199,15 +203,30 @@ export class LivePage {
     stage.unsure(false);
   }
 
-  /** @param {Stats} stats */
-  #steer(stats) {
-    const { session, camera } = this.#run;
-    const inputSize = this.#parts.models.card?.input_size ?? 0;
-    if (!session?.sender || !camera || !this.state) return;
+  /** @returns {Use | null} what becomes of the camera's pictures; null where there is no camera */
+  get #use() {
+    const { camera, mode } = this.#run;
+    if (!camera) return null;
     const { width = 0, height = 0, frameRate: rate = USUAL_RATE } = camera.getSettings();
-    const { mode, recording } = this.state;
-    const use = { mode, recording: recording !== null, width, height, rate, inputSize };
-    void this.#steering.note(stats, session.sender, use, performance.now() / 1000);
+    const { card, second } = this.#parts.models;
+    const { recording = null, viewers = 1 } = this.state ?? {};
+    return {
+      mode: this.state?.mode ?? mode,
+      recording: recording !== null,
+      watched: viewers > 1,
+      width,
+      height,
+      rate,
+      inputSize: Math.max(card?.input_size ?? 0, second?.input_size ?? 0),
+    };
+  }
+
+  #steer() {
+    const { session } = this.#run;
+    const use = this.#use;
+    if (!session?.sender || !use || !this.state) return;
+    session.tellCamera(use);
+    void this.#steering.apply(session.sender, use);
     this.#sayPace();
   }
 

@@ -37,6 +37,7 @@ const ROUND_TRIPS_KEPT = 5;
  * @typedef {object} SessionPlan
  * @property {Api} api
  * @property {MediaStreamTrack | null} camera
+ * @property {RTCRtpEncodingParameters | null} encoding how its pictures are sent to begin with; null leaves it to the browser
  * @property {string} [stream] the stream to watch, where there is no camera
  * @property {Mode} mode how the answer comes back
  * @property {RTCIceServer[]} iceServers
@@ -57,6 +58,7 @@ export class Session {
   #id = null;
   #stream = "";
   #messages = 0;
+  #cameraTold = "";
   /** @type {number | undefined} */
   #heartbeat;
   #heard = performance.now();
@@ -103,9 +105,10 @@ export class Session {
    * @throws {import("./api.js").ApiError | import("./api.js").Unreachable | CameraError}
    */
   async open(signal) {
-    const { api, camera, stream, mode, settings } = this.#plan;
+    const { api, camera, encoding, stream, mode, settings } = this.#plan;
     if (camera) {
-      this.#sender = this.#peer.addTransceiver(camera, { direction: "sendrecv" }).sender;
+      const sendEncodings = encoding ? [encoding] : [];
+      this.#sender = this.#peer.addTransceiver(camera, { direction: "sendrecv", sendEncodings }).sender;
     } else {
       this.#peer.addTransceiver("video", { direction: "recvonly" });
     }
@@ -151,6 +154,18 @@ export class Session {
   /** @param {Record<string, unknown>} report what was painted in the last second, for the server's metrics */
   report(report) {
     if (this.#control.readyState === "open") this.#say({ type: "painted", ...report });
+  }
+
+  /**
+   * Tell how large the camera's own pictures are, which may be sent smaller while the server only looks at them.
+   *
+   * @param {{ width: number, height: number }} size
+   */
+  tellCamera({ width, height }) {
+    const size = `${width} ${height}`;
+    if (size === this.#cameraTold || this.#control.readyState !== "open") return;
+    this.#cameraTold = size;
+    this.#say({ type: "camera", width, height });
   }
 
   /** @returns {RTCRtpSender | null} of the camera's track */

@@ -1,6 +1,7 @@
 /**
- * Steers the camera's stream by what the server can use: a picture that it only throws away still costs it the decoding,
- * and this device the encoding. While the server keeps up, nothing is changed.
+ * Steers the camera's stream by what the server can use. Where it only looks at the pictures, it gets them no larger
+ * than its model sees anything more in: the page has the whole ones. And of pictures that come too fast for it, it gets
+ * fewer: what it only throws away still costs it the decoding, and this device the encoding.
  */
 
 /** @import { Mode, Stats } from "./protocol.js" */
@@ -98,11 +99,14 @@ export class Pace {
  * @typedef {object} Use what becomes of the camera's pictures
  * @property {Mode} mode
  * @property {boolean} recording the server records them
+ * @property {boolean} watched others watch them too
  * @property {number} width
  * @property {number} height
  * @property {number} rate pictures a second that the camera takes
  * @property {number} inputSize of the model, pixels
  */
+
+/** @typedef {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number }} Encoding */
 
 /**
  * What the browser is told for such a limit. Where the server only looks at the pictures, smaller ones do as well; where
@@ -110,16 +114,16 @@ export class Pace {
  *
  * @param {number | null} limit pictures a second
  * @param {Use} use
- * @returns {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number }}
+ * @returns {Encoding}
  */
-export function encodingFor(limit, { mode, recording, width, height, inputSize }) {
-  if (limit === null) return UNBOUND;
+export function encodingFor(limit, { mode, recording, watched, width, height, rate, inputSize }) {
+  const looksOnly = mode === "overlay" && !recording && !watched;
   const side = Math.max(LEAST_SIDE, INPUTS * inputSize);
-  const looksOnly = mode === "overlay" && !recording;
   const scale = looksOnly ? Math.max(1, Math.min(width, height) / side) : 1;
+  if (limit === null && scale === 1) return UNBOUND;
   const pixels = (width * height) / scale ** 2;
-  const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * limit));
-  return { maxFramerate: limit, maxBitrate, scaleResolutionDownBy: scale };
+  const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * (limit ?? rate)));
+  return { ...(limit === null ? {} : { maxFramerate: limit }), maxBitrate, scaleResolutionDownBy: scale };
 }
 
 /** Keeps one session's camera stream to what its server can use. */
@@ -135,15 +139,33 @@ export class CameraSteering {
   }
 
   /**
-   * @param {Stats} stats
-   * @param {RTCRtpSender} sender of the camera's track
    * @param {Use} use
+   * @returns {Encoding} to begin with
+   */
+  begin(use) {
+    const wanted = encodingFor(this.#pace.limit, use);
+    this.#asked = JSON.stringify(wanted);
+    return wanted;
+  }
+
+  /**
+   * @param {Stats} stats
+   * @param {number} rate pictures a second that the camera takes
    * @param {number} seconds now, on any clock that only rises
    */
-  async note(stats, sender, use, seconds) {
+  note(stats, rate, seconds) {
     const { prepare = 0, infer = 0, boxes = 0, paint = 0 } = stats.ms;
     const busy = prepare + infer + boxes + paint;
-    this.#pace.note(stats, seconds, use.rate, busy > 0 ? 1000 / busy : 0);
+    this.#pace.note(stats, seconds, rate, busy > 0 ? 1000 / busy : 0);
+  }
+
+  /**
+   * Tell the browser, where it has not been told yet.
+   *
+   * @param {RTCRtpSender} sender of the camera's track
+   * @param {Use} use
+   */
+  async apply(sender, use) {
     const wanted = encodingFor(this.#pace.limit, use);
     const asked = JSON.stringify(wanted);
     if (asked === this.#asked) return;

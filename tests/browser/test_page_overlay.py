@@ -1,5 +1,6 @@
 """Overlay mode in the page: the camera's own picture, painted over here, and everything that only the page decides."""
 
+import io
 from pathlib import Path
 
 import av
@@ -202,6 +203,31 @@ def test_paint_changes_without_the_server(visitor: Visitor, server: Server) -> N
     eventually(page, lambda: redness() > 12)  # turbo's high values
     page.get_by_role("radio", name="Viridis").check()
     eventually(page, lambda: redness() < 0)  # viridis has none
+
+
+def test_the_camera_is_sent_whole_only_where_somebody_sees_or_keeps_it(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url, script=COUNT)
+    sent = """async () => [...(await peers.at(-1).getStats()).values()].find(({ type }) => type === "outbound-rtp")"""
+    eventually(page, lambda: page.evaluate(sent).get("frameHeight") == 360)
+    expect(page.locator("#figure-size")).to_have_text("640×480")
+    expect(page.locator("#pace-hint")).to_be_hidden()
+    choose(page, "recorder", "server")
+    page.get_by_role("button", name="Record", exact=True).click()
+    eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 480)
+
+    def frames() -> int:
+        listed = page.request.get(f"{server.url}api/recordings").json()
+        return int(listed[0]["frames"]) if listed else 0
+
+    eventually(page, lambda: frames() > 10)
+    page.get_by_role("button", name="Stop recording").click()
+    expect(page.locator(".toast")).to_contain_text("Recording saved")
+    [recording] = page.request.get(f"{server.url}api/recordings").json()
+    with av.open(io.BytesIO(page.request.get(f"{server.url}{recording['video'][1:]}").body()), "r") as film:
+        assert {(frame.width, frame.height) for frame in film.decode(video=0)} == {(640, 480)}
+    eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 360)
+    choose(page, "mode", "video")
+    eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 480)
 
 
 @pytest.mark.slow

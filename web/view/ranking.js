@@ -5,6 +5,7 @@
 import { make } from "../dom.js";
 import { shortName } from "../models.js";
 import { announce } from "./messages.js";
+import { Redraw } from "./redraw.js";
 
 const ROWS = 5;
 const REDRAW_MS = 100; // 30 changes a second can not be read
@@ -33,8 +34,7 @@ export class Ranking {
   #newest = null;
   /** @type {Wanted} */
   #wanted = { model: "", chosen: [], minScore: null, name: (_, index) => `#${index}` };
-  /** @type {number | undefined} */
-  #timer;
+  #redraw = new Redraw(() => this.#draw(), () => REDRAW_MS);
   /** @type {number | undefined} */
   #saying;
   #held = false;
@@ -52,7 +52,7 @@ export class Ranking {
     for (let rank = 0; rank < ROWS; rank += 1) {
       const name = make("span", { class: "name" });
       const score = make("span", { class: "score" });
-      const bar = make("span", { class: "bar", "aria-hidden": "true" }, make("i"));
+      const bar = make("span", { class: "bar", "aria-hidden": "true" });
       const button = make("button", { type: "button", class: "rank", "aria-pressed": "false" }, name, score, bar);
       /** @type {Row} */
       const row = { button, name, score, seen: null };
@@ -70,13 +70,13 @@ export class Ranking {
   /** @param {Wanted} wanted */
   follow(wanted) {
     this.#wanted = wanted;
-    this.#redrawSoon();
+    this.#redraw.soon();
   }
 
   /** @param {Seen | null} result null when there is no picture any more */
   show(result) {
     this.#newest = result;
-    this.#redrawSoon();
+    this.#redraw.soon();
   }
 
   /**
@@ -97,14 +97,7 @@ export class Ranking {
     return this.#isOwn ? this.#wanted.chosen : [];
   }
 
-  #redrawSoon() {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#redraw();
-    }, REDRAW_MS);
-  }
-
-  #redraw() {
+  #draw() {
     const result = this.#newest;
     this.#headlines(result);
     const top = result?.top ?? [];

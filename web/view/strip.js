@@ -3,6 +3,7 @@
 /** @import { Result, Seen, Stages, Stats } from "../protocol.js" */
 
 import { byId, calm, make } from "../dom.js";
+import { Redraw } from "./redraw.js";
 
 const STAGES = ["up", "queue", "prepare", "infer", "boxes", "paint", "down"];
 const ESTIMATED =
@@ -27,8 +28,7 @@ export class Strip {
   #legend = byId("legend", HTMLUListElement);
   /** @type {Stages[]} newest last */
   #frames = [];
-  /** @type {number | undefined} */
-  #timer;
+  #redraw = new Redraw(() => this.#plot(), () => (calm() ? REDRAW_CALM_MS : REDRAW_MS));
 
   /** @param {{ fps: number, size: { width: number, height: number } | null }} shown what the page itself sees */
   shown({ fps, size }) {
@@ -66,10 +66,7 @@ export class Strip {
   frame(result) {
     this.#frames.push(ofBoth(result));
     if (this.#frames.length > FRAMES) this.#frames.shift();
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#plot();
-    }, calm() ? REDRAW_CALM_MS : REDRAW_MS);
+    this.#redraw.soon();
   }
 
   /**
