@@ -12,7 +12,16 @@ from rich.console import Console
 from streamer.bench.clip import LOOP, MovingPhotograph, frame_number
 from streamer.frames import planes
 from studies.overlay_timing.browser import PROBE, Traffic, Watched
-from studies.overlay_timing.numbered import FPS, Matches, join, latencies, number_of, read_notes, write_clip
+from studies.overlay_timing.numbered import (
+    FPS,
+    Matches,
+    join,
+    latencies,
+    number_of,
+    read_notes,
+    write_clip,
+    write_notes,
+)
 from studies.overlay_timing.report import figures, print_size, quality_verdicts, verdicts
 from studies.verdict import Verdict, conclude
 from tests.node import WEB
@@ -54,7 +63,8 @@ def test_the_clip_is_what_chromium_reads(tmp_path: Path) -> None:
 
 def test_each_result_is_right_wrong_or_without_a_frame(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    notes.write_text("100 1\n200 2\n300 -1\n400 4\n", encoding="ascii")
+    rows = [(rtp, base64.b64decode(text)) for rtp, text in ((100, row(1)), (200, row(2)), (300, BLANK), (400, row(4)))]
+    write_notes(notes, rows)
     seen = read_notes(notes)
     assert seen == {100: 1, 200: 2, 300: None, 400: 4}
     results = [(100, row(1)), (200, row(3)), (300, row(3)), (400, None), (500, row(5)), (400, BLANK)]

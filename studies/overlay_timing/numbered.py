@@ -39,10 +39,22 @@ def write_clip(file: Path, width: int, height: int) -> Path:
     return file
 
 
-def number_of(row: str) -> int | None:
-    """The number in one row of pixels through the strip, as the page hands it over: base64 of a byte a pixel."""
-    pixels = np.frombuffer(base64.b64decode(row), np.uint8)
+def number_in(row: bytes) -> int | None:
+    """The number in one row of pixels through the strip, a byte a pixel."""
+    pixels = np.frombuffer(row, np.uint8)
     return read_number(np.broadcast_to(pixels, (4 * STRIP, len(pixels))))
+
+
+def number_of(row: str) -> int | None:
+    """The same of a row as the page hands it over, in base64."""
+    return number_in(base64.b64decode(row))
+
+
+def write_notes(file: Path, rows: Iterable[tuple[int, bytes]]) -> None:
+    """Write what the server saw: RTP timestamp and row of each frame, for `read_notes`."""
+    numbers = ((rtp, number_in(row)) for rtp, row in rows)
+    lines = (f"{rtp} {NO_NUMBER if number is None else number}\n" for rtp, number in numbers)
+    file.write_text("".join(lines), encoding="ascii")
 
 
 def read_notes(file: Path) -> dict[int, int | None]:

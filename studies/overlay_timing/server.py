@@ -1,6 +1,7 @@
 """`seekcam serve` that also notes which frame came under which RTP timestamp: `python -m ... NOTES`, settings as usual.
 
-Each decoded frame is a line: its RTP timestamp, and the number in its picture.
+Each decoded frame is a line: its RTP timestamp, and the number in its picture. While it serves, it only keeps a row of
+pixels through that number: to read it takes time from what is measured.
 """
 
 import asyncio
@@ -9,26 +10,30 @@ from pathlib import Path
 
 import av
 
-from streamer.bench.clip import frame_number
+from streamer.bench.clip import STRIP
 from streamer.config import load_config
+from streamer.frames import planes
 from streamer.server import serve
 from streamer.stream import SentAs, Stream
-from studies.overlay_timing.numbered import NO_NUMBER
+from studies.overlay_timing.numbered import write_notes
 
 
 def main(notes: Path) -> None:
     """Serve until stopped."""
     push = Stream.push
-    with notes.open("w", encoding="ascii") as out:
+    rows: list[tuple[int, bytes]] = []
 
-        def noted(self: Stream, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
-            push(self, frame, received, sent_as)
-            if sent_as is not None:
-                number = frame_number(frame)
-                out.write(f"{sent_as.rtp} {NO_NUMBER if number is None else number}\n")
+    def noted(self: Stream, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
+        push(self, frame, received, sent_as)
+        if sent_as is not None:
+            luma = planes(frame)[0]
+            rows.append((sent_as.rtp, luma[len(luma) - len(luma) // STRIP // 2].tobytes()))
 
-        Stream.push = noted  # type: ignore[method-assign]
+    Stream.push = noted  # type: ignore[method-assign]
+    try:
         asyncio.run(serve(load_config({}), lambda hub, port: None))
+    finally:
+        write_notes(notes, rows)
 
 
 if __name__ == "__main__":
