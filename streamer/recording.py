@@ -63,11 +63,14 @@ class RecordingTask:
         self._recorder = recorder
         self._painter = Painter(executor, lambda: paint, self._painted, self._failed, telemetry)
         self._waits_until: float | None = time.monotonic() + WHOLE_WITHIN_S
+        self._too_small: Result | None = None  # the newest one that was waited out
         stream.subscribe(self._offer, self._failed)
 
     async def stop(self) -> Recording:
         """Leave the stream and wait for the file to be whole."""
         self.stream.unsubscribe(self._offer, self._failed)
+        if self._too_small is not None:
+            self._painter.offer(self._too_small)  # better than nothing
         await self._painter.close()
         recording = await asyncio.get_running_loop().run_in_executor(None, self._recorder.stop)
         self._telemetry.recorder_dropped(recording.dropped)
@@ -78,8 +81,9 @@ class RecordingTask:
             width, height = self.stream.whole or (0, 0)
             whole = result.picture.width * result.picture.height >= WHOLE * width * height
             if not whole and time.monotonic() < self._waits_until:
+                self._too_small = result
                 return
-            self._waits_until = None
+            self._waits_until = self._too_small = None
         self._painter.offer(result)
 
     def _painted(self, painted: av.VideoFrame, result: Result, prediction: Prediction) -> None:

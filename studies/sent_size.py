@@ -1,10 +1,10 @@
 """How small may a camera's pictures be sent? `python -m studies.sent_size DATA` with a folder of labelled pictures.
 
 In overlay mode the page keeps the whole picture and the server only looks at it. Here each picture sways before a
-camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded as VP8 at the bitrate
-that the page asks for (`web/steering.js`) and decoded. What the model says of the last one is held against the label,
+camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded as VP8 at a bitrate
+that Chromium takes by itself, and decoded. What the model says of the last one is held against the label,
 and against what it says of that frame as the camera took it, by the measures of the gate for precisions
-(`export/gate.py`). "whole" frames are sent at their own size and a bitrate that Chromium takes for them by itself.
+(`export/gate.py`).
 """
 
 from collections.abc import Iterable
@@ -25,6 +25,7 @@ from export.looks import look_all
 from localization.card import ModelCard
 from localization.class_match import match_classes
 from localization.datasets.layouts import read_pictures
+from localization.errors import UserError
 from localization.library import DEFAULT_MODEL, ModelLibrary
 from localization.model import LocalizationModel
 from localization.pictures import read_picture
@@ -35,8 +36,7 @@ from studies.command import run
 
 FPS = 30
 FRAMES = 15  # until the encoder has found its balance; the last one counts
-BITS_PER_PIXEL, LEAST_BITRATE = 0.15, 500_000  # web/steering.js
-OWN_BITRATE = 1_700_000  # what Chromium sends 640 x 480 with at most; larger ones get somewhat more
+BITRATE = 1_700_000  # what Chromium sends up to 640 x 480 with at most; larger ones get somewhat more
 MAX_PIXELS = 10**8
 
 
@@ -54,8 +54,7 @@ def sent(frames: Iterable[av.VideoFrame], side: int | None) -> av.VideoFrame:
         width, height = (int(length / scale) // 2 * 2 for length in (frame.width, frame.height))
         small = frame.reformat(width, height, interpolation="AREA", threads=1)
         if encoder is None:
-            rate = OWN_BITRATE if side is None else max(LEAST_BITRATE, round(BITS_PER_PIXEL * width * height * FPS))
-            encoder = open_encoder("libvpx", width, height, rate)
+            encoder = open_encoder("libvpx", width, height, BITRATE)
         small.pts, small.time_base = number * round(1 / FPS / VIDEO_TIME_BASE), VIDEO_TIME_BASE
         for packet in encoder.encode(small):
             last = decoder.decode(packet)[-1]
@@ -86,10 +85,15 @@ def main(
     labelled = read_pictures(data)
     own = match_classes(localizer.card, labelled)
     known = [each for part in labelled.parts.values() for each in part if own[each.label] is not None]
+    if not known:
+        raise UserError(f"No picture in {data} is of a class that {model} knows: give others, or another --model.")
     chosen = [known[int(place)] for place in np.linspace(0, len(known) - 1, min(pictures, len(known)))]
     labels = np.array([own[each.label] for each in chosen])
-    width, height = (int(length) for length in camera.split("x"))
-    wanted = [None, *(int(side) for side in sides.split(","))]
+    try:
+        width, height = (int(length) for length in camera.split("x"))
+        wanted = [None, *(int(side) for side in sides.split(","))]
+    except ValueError:
+        raise UserError("Sizes are numbers of pixels: --camera such as 640x480, --sides such as 360,224.") from None
     seen = [
         fitted(localizer.card, read_picture(each.path, MAX_PIXELS), (width, height), wanted)
         for each in track(chosen, "Sending the pictures", console=console, transient=True)

@@ -88,7 +88,25 @@ async def test_where_no_size_is_told_the_recording_begins_at_once(
         assert await recorded_shapes(client, opened, frames=3) == {(226, 150)}
 
 
-async def test_who_only_watches_cannot_say_how_large_the_camera_is(client: Client) -> None:
+async def test_who_stops_before_a_whole_picture_came_keeps_the_last_small_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 60.0)
+    async with session(client, Camera(SMALL, fps=10), mode="overlay") as opened:
+        await opened.until(lambda: opened.overlays)
+        opened.send(type="camera", width=WHOLE.shape[1], height=WHOLE.shape[0])
+        await start_recording(client, opened)
+        before = len(opened.overlays)
+        await opened.until(lambda: len(opened.overlays) > before + 3)
+        async with client.delete(f"/api/streams/{opened.stream}/recordings/current") as answer:
+            finished = await answer.json()
+        assert (finished["frames"], finished["ended"]) == (1, None)
+
+
+async def test_who_only_watches_cannot_say_how_large_the_camera_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 60.0)
     async with (
         session(client, Camera(SMALL, fps=5)) as owner,
         session(client, stream=owner.stream) as watcher,
@@ -98,6 +116,7 @@ async def test_who_only_watches_cannot_say_how_large_the_camera_is(client: Clien
         watcher.send(type="ping", t=1)
         await watcher.until(lambda: watcher.of_type("pong"))
         await start_recording(client, owner)
-        await owner.until(lambda: len(owner.results) > 3)
+        before = len(owner.results)
+        await owner.until(lambda: len(owner.results) > before + 3)
         async with client.delete(f"/api/streams/{owner.stream}/recordings/current") as answer:
             assert (await answer.json())["frames"] > 0

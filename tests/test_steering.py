@@ -46,7 +46,7 @@ const steering = new CameraSteering();
 const begun = steering.begin(input.use);
 const said = [];
 for (const [second, [received, dropped]] of input.counted.entries()) {
-  steering.note({ received, dropped, ms: {} }, input.use.rate, second);
+  steering.note({ received, dropped, ms: {} }, 30, second);
   await steering.apply(sender, { ...input.use, ...(input.uses?.[second] ?? {}) });
   said.push(steering.said);
 }
@@ -58,11 +58,10 @@ USE = {
     "watched": False,
     "width": 1280,
     "height": 720,
-    "rate": 30,
     "inputSize": 224,
 }
 WHOLE = {"scaleResolutionDownBy": 1}
-HALF = {"scaleResolutionDownBy": 2, "maxBitrate": round(0.15 * 640 * 360 * 30)}
+HALF = {"scaleResolutionDownBy": 2}
 
 
 def limits(capacities: list[int], promised: float = 0) -> list[int | None]:

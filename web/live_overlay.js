@@ -76,7 +76,7 @@ export class LiveOverlay {
   take(message, session) {
     const ways = this.view?.result(message, session.serverAhead) ?? {};
     const result = toResult(message, (model, index) => this.#parts.models.className(model, index));
-    return { ...result, ms: { ...result.ms, ...ways } };
+    return { ...result, ms: { ...result.ms, ...shown(ways) } };
   }
 
   /**
@@ -101,7 +101,7 @@ export class LiveOverlay {
     const ages = this.view?.ages;
     const up = ages?.percentile("uplink", 0.5) ?? null;
     const down = ages?.percentile("downlink", 0.5) ?? null;
-    return { ...(up === null ? {} : { up }), ...(down === null ? {} : { down }) };
+    return shown({ ...(up === null ? {} : { up }), ...(down === null ? {} : { down }) });
   }
 
   #follow() {
@@ -122,4 +122,14 @@ export class LiveOverlay {
       { model: shortName(models.compared), chosen: models.chosenInSecond, name, caption },
     ];
   }
+}
+
+/**
+ * The estimate of the clocks may be off by more than a way takes; nobody wants to read that it took less than nothing.
+ *
+ * @param {Record<string, number>} ways milliseconds
+ * @returns {Record<string, number>}
+ */
+function shown(ways) {
+  return Object.fromEntries(Object.entries(ways).map(([way, ms]) => [way, Math.max(0, ms)]));
 }

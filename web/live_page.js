@@ -69,7 +69,10 @@ export class LivePage {
     this.#parts = parts;
     this.#run = new Live(parts.api, parts.settings, {
       phase: (phase) => this.#enter(phase),
-      preview: (media) => this.#views.preview(media),
+      preview: (media) => {
+        this.#views.preview(media);
+        this.#steer(); // another camera's pictures have another size
+      },
       failure: (failure, seconds) => parts.stage.showFailure(failure, seconds),
       media: (media) => this.#views.receive(media),
       state: (state) => this.#takeState(state),
@@ -178,7 +181,7 @@ export class LivePage {
 
   /** @param {Stats} stats */
   #takeStats(stats) {
-    this.#steering.note(stats, this.#use?.rate ?? USUAL_RATE, performance.now() / 1000);
+    if (this.#run.camera) this.#steering.note(stats, rateOf(this.#run.camera), performance.now() / 1000);
     this.#steer();
     const { overlay } = this.#views;
     const ages = overlay.view?.ages;
@@ -207,7 +210,7 @@ export class LivePage {
   get #use() {
     const { camera, mode } = this.#run;
     if (!camera) return null;
-    const { width = 0, height = 0, frameRate: rate = USUAL_RATE } = camera.getSettings();
+    const { width = 0, height = 0 } = camera.getSettings();
     const { card, second } = this.#parts.models;
     const { recording = null, viewers = 1 } = this.state ?? {};
     return {
@@ -216,7 +219,6 @@ export class LivePage {
       watched: viewers > 1,
       width,
       height,
-      rate,
       inputSize: Math.max(card?.input_size ?? 0, second?.input_size ?? 0),
     };
   }
@@ -273,4 +275,9 @@ export class LivePage {
     if (names?.[0]) fieldError(names[0], refusal.detail);
     else if (names !== null) toast(refusal.detail);
   }
+}
+
+/** @param {MediaStreamTrack} camera */
+function rateOf(camera) {
+  return camera.getSettings().frameRate ?? USUAL_RATE;
 }

@@ -1,7 +1,7 @@
 /**
- * Steers the camera's stream by what the server can use. Where it only looks at the pictures, it gets them no larger
- * than its model sees anything more in: the page has the whole ones. And of pictures that come too fast for it, it gets
- * fewer: what it only throws away still costs it the decoding, and this device the encoding.
+ * Steers the camera's stream by what the server can use. Where it only looks at the pictures, it gets them smaller: the
+ * page has the whole ones. And of pictures that come too fast for it, it gets fewer: what it only throws away still costs
+ * it the decoding, and this device the encoding.
  */
 
 /** @import { Mode, Stats } from "./protocol.js" */
@@ -18,7 +18,6 @@ const LEAST_SIDE = 360; // pixels of the shorter side; with fewer the top class 
 const INPUTS = 1.5; // times the model's own input: the server shrinks the picture to that
 const BITS_PER_PIXEL = 0.15;
 const LEAST_BITRATE = 500_000;
-const UNBOUND = Object.freeze({ scaleResolutionDownBy: 1 });
 
 /** @typedef {{ received: number, dropped: number, seconds: number }} Counted pictures, and the time that it took */
 
@@ -102,7 +101,6 @@ export class Pace {
  * @property {boolean} watched others watch them too
  * @property {number} width
  * @property {number} height
- * @property {number} rate pictures a second that the camera takes
  * @property {number} inputSize of the model, pixels
  */
 
@@ -116,21 +114,22 @@ export class Pace {
  * @param {Use} use
  * @returns {Encoding}
  */
-export function encodingFor(limit, { mode, recording, watched, width, height, rate, inputSize }) {
+export function encodingFor(limit, { mode, recording, watched, width, height, inputSize }) {
   const looksOnly = mode === "overlay" && !recording && !watched;
   const side = Math.max(LEAST_SIDE, INPUTS * inputSize);
   const scale = looksOnly ? Math.max(1, Math.min(width, height) / side) : 1;
-  if (limit === null && scale === 1) return UNBOUND;
+  // No bound on the bits: both ends would take it for what the path carries, and a recording would begin blurred.
+  if (limit === null) return { scaleResolutionDownBy: scale };
   const pixels = (width * height) / scale ** 2;
-  const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * (limit ?? rate)));
-  return { ...(limit === null ? {} : { maxFramerate: limit }), maxBitrate, scaleResolutionDownBy: scale };
+  const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * limit));
+  return { maxFramerate: limit, maxBitrate, scaleResolutionDownBy: scale };
 }
 
 /** Keeps one session's camera stream to what its server can use. */
 export class CameraSteering {
   #pace = new Pace();
   /** What the browser was told last, as JSON; null where it refused. @type {string | null} */
-  #asked = JSON.stringify(UNBOUND);
+  #asked = JSON.stringify({ scaleResolutionDownBy: 1 });
 
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {

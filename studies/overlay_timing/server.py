@@ -1,7 +1,7 @@
 """`seekcam serve` that also notes which frame came under which RTP timestamp: `python -m ... NOTES`, settings as usual.
 
 Each decoded frame is a line: its RTP timestamp, and the number in its picture. While it serves, it only keeps a row of
-pixels through that number: to read it takes time from what is measured.
+pixels through that number, since reading it takes time from what is measured; the notes are written at the end.
 """
 
 import asyncio

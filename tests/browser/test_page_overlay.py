@@ -214,6 +214,7 @@ def test_the_camera_is_sent_whole_only_where_somebody_sees_or_keeps_it(visitor: 
     choose(page, "recorder", "server")
     page.get_by_role("button", name="Record", exact=True).click()
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 480)
+    assert "maxBitrate" not in page.evaluate("peers.at(-1).getSenders()[0].getParameters().encodings[0]")
 
     def frames() -> int:
         listed = page.request.get(f"{server.url}api/recordings").json()
@@ -228,6 +229,24 @@ def test_the_camera_is_sent_whole_only_where_somebody_sees_or_keeps_it(visitor: 
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 360)
     choose(page, "mode", "video")
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 480)
+
+
+def test_another_cameras_pictures_are_not_sent_at_the_scale_of_the_one_before(visitor: Visitor, server: Server) -> None:
+    order = """
+      window.order = [];
+      const { setParameters, replaceTrack } = RTCRtpSender.prototype;
+      RTCRtpSender.prototype.setParameters = function (parameters) {
+        order.push(parameters.encodings[0].scaleResolutionDownBy);
+        return setParameters.call(this, parameters);
+      };
+      RTCRtpSender.prototype.replaceTrack = function (track) {
+        order.push(`${track.getSettings().height} pixels`);
+        return replaceTrack.call(this, track);
+      };"""
+    page = visitor.go_live(server.url, script=f"{COUNT}{order}")
+    page.locator("#resolution").select_option("320x240")
+    expect(page.locator("#figure-size")).to_have_text("320×240")
+    assert page.evaluate("order") == [1, "240 pixels"]
 
 
 @pytest.mark.slow

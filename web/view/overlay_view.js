@@ -129,7 +129,7 @@ export class OverlayView {
     this.#timeline.result(message, arrived);
     this.#paintSoon();
     if (ahead === null) return {};
-    const down = Math.max(0, arrived - (message.sent - ahead)); // the clocks' estimate may be off by more than it took
+    const down = arrived - (message.sent - ahead);
     this.#ages.note("downlink", down);
     if (message.captured === null) return { down };
     const up = message.sent - message.held - ahead - message.captured;

@@ -1,5 +1,7 @@
 /** Words and plots beside a live picture: at most so often, and together with it, so that they cost no frame of their own. */
 
+const SLACK_MS = 50; // a picture that comes meanwhile takes it along
+
 export class Redraw {
   #draw;
   #every;
@@ -19,8 +21,9 @@ export class Redraw {
 
   /** There is something new. */
   soon() {
-    if (performance.now() - this.#drawn >= this.#every()) this.#ask();
-    else this.#timer ??= setTimeout(() => this.#ask(), this.#every()); // when nothing newer brings it along
+    const wait = this.#every() - (performance.now() - this.#drawn);
+    if (wait <= 0) this.#ask();
+    else this.#timer ??= setTimeout(() => this.#ask(), wait + SLACK_MS); // when nothing newer brings it along
   }
 
   /** With the browser's next frame, which shows what was painted meanwhile. */
