@@ -55,11 +55,15 @@ class Painter:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
 
+    async def finish(self) -> None:
+        """See out the running paint, and that of what waits."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def close(self) -> None:
         """Drop what waits and see the running paint out."""
         self._waiting = None
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        await self.finish()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()

@@ -71,7 +71,7 @@ class RecordingTask:
         self.stream.unsubscribe(self._offer, self._failed)
         if self._too_small is not None:
             self._painter.offer(self._too_small)  # better than nothing
-        await self._painter.close()
+        await self._painter.finish()
         recording = await asyncio.get_running_loop().run_in_executor(None, self._recorder.stop)
         self._telemetry.recorder_dropped(recording.dropped)
         return recording
