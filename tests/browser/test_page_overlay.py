@@ -223,12 +223,13 @@ def test_the_camera_is_sent_whole_only_where_somebody_sees_or_keeps_it(visitor: 
     eventually(page, lambda: frames() > 10)
     page.get_by_role("button", name="Stop recording").click()
     expect(page.locator(".toast")).to_contain_text("Recording saved")
-    [recording] = page.request.get(f"{server.url}api/recordings").json()
-    with av.open(io.BytesIO(page.request.get(f"{server.url}{recording['video'][1:]}").body()), "r") as film:
+    video = f"{server.url}{page.request.get(f'{server.url}api/recordings').json()[0]['video'][1:]}"
+    with av.open(io.BytesIO(page.request.get(video).body()), "r") as film:
         assert {(frame.width, frame.height) for frame in film.decode(video=0)} == {(640, 480)}
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 360)
     choose(page, "mode", "video")
     eventually(page, lambda: page.evaluate(sent)["frameHeight"] == 480)
+    assert page.request.delete(video).ok  # the server is the other tests' too
 
 
 def test_another_cameras_pictures_are_not_sent_at_the_scale_of_the_one_before(visitor: Visitor, server: Server) -> None:
