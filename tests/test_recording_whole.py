@@ -1,6 +1,7 @@
 """A page shrinks what the server only looks at; a recording of it begins with the first whole picture."""
 
 import asyncio
+import contextlib
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from streamer import recording
 from tests.peers import Camera, Session, serving, session
 
 WHOLE = data.chelsea()  # 451 x 300
+SIZE = {"width": WHOLE.shape[1], "height": WHOLE.shape[0]}
 SMALL = WHOLE[::2, ::2].copy()
 Client = TestClient[Any, Any]
 
@@ -22,6 +24,22 @@ Client = TestClient[Any, Any]
 @pytest.fixture
 async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
     async with serving(default_model_path, tmp_path) as opened:
+        yield opened
+
+
+async def three_more(opened: Session) -> None:
+    """Wait for three results from now on, and for any that was on its way."""
+    before = len(opened.overlays)
+    await opened.until(lambda: len(opened.overlays) > before + 3)
+
+
+@contextlib.asynccontextmanager
+async def recording_small(client: Client, camera: Camera, **told: object) -> AsyncIterator[Session]:
+    """A page in overlay mode that tells this size of its camera, and whose stream is being recorded."""
+    async with session(client, camera, mode="overlay") as opened:
+        await opened.until(lambda: opened.overlays)
+        opened.send(type="camera", **told)
+        await start_recording(client, opened)
         yield opened
 
 
@@ -53,12 +71,8 @@ async def start_recording(client: Client, opened: Session) -> None:
 async def test_a_recording_begins_with_the_first_whole_picture(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 60.0)
     camera = Camera(SMALL, fps=10)
-    async with session(client, camera, mode="overlay") as opened:
-        await opened.until(lambda: opened.overlays)
-        opened.send(type="camera", width=WHOLE.shape[1], height=WHOLE.shape[0])
-        await start_recording(client, opened)
-        before = len(opened.overlays)
-        await opened.until(lambda: len(opened.overlays) > before + 3)
+    async with recording_small(client, camera, **SIZE) as opened:
+        await three_more(opened)
         async with client.get("/api/recordings") as answer:
             assert [each["frames"] for each in await answer.json()] == [0], "small pictures are waited out"
         camera._picture = WHOLE  # what the page does when it hears of the recording
@@ -69,10 +83,7 @@ async def test_a_page_that_sends_nothing_larger_is_recorded_as_it_is(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 0.2)
-    async with session(client, Camera(SMALL, fps=10), mode="overlay") as opened:
-        await opened.until(lambda: opened.overlays)
-        opened.send(type="camera", width=WHOLE.shape[1], height=WHOLE.shape[0])
-        await start_recording(client, opened)
+    async with recording_small(client, Camera(SMALL, fps=10), **SIZE) as opened:
         assert await recorded_shapes(client, opened, frames=3) == {(226, 150)}
 
 
@@ -81,10 +92,7 @@ async def test_where_no_size_is_told_the_recording_begins_at_once(
     client: Client, monkeypatch: pytest.MonkeyPatch, told: dict[str, object]
 ) -> None:
     monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 60.0)
-    async with session(client, Camera(SMALL, fps=10), mode="overlay") as opened:
-        await opened.until(lambda: opened.overlays)
-        opened.send(type="camera", **told)
-        await start_recording(client, opened)
+    async with recording_small(client, Camera(SMALL, fps=10), **told) as opened:
         assert await recorded_shapes(client, opened, frames=3) == {(226, 150)}
 
 
@@ -92,12 +100,8 @@ async def test_who_stops_before_a_whole_picture_came_keeps_the_last_small_one(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "WHOLE_WITHIN_S", 60.0)
-    async with session(client, Camera(SMALL, fps=10), mode="overlay") as opened:
-        await opened.until(lambda: opened.overlays)
-        opened.send(type="camera", width=WHOLE.shape[1], height=WHOLE.shape[0])
-        await start_recording(client, opened)
-        before = len(opened.overlays)
-        await opened.until(lambda: len(opened.overlays) > before + 3)
+    async with recording_small(client, Camera(SMALL, fps=10), **SIZE) as opened:
+        await three_more(opened)
         async with client.delete(f"/api/streams/{opened.stream}/recordings/current") as answer:
             finished = await answer.json()
         assert (finished["frames"], finished["ended"]) == (1, None)
