@@ -42,8 +42,8 @@ async () => {
   const fresh = () => ({ results: [], ages: { age: [], uplink: [], downlink: [] }, held: [], seen: [], work: [] });
   const probe = { ...fresh(), drawn: false, peer: null, camera: null, returned: [], captured: [] };
   const slots = [];
+  let newest = null; // of them
   let early = []; // results without a frame yet
-  let met = null; // of them, the one whose frame is just being kept
   let spent = null; // milliseconds for the newest frame so far
 
   // Canvas 2D draws later; reading a pixel makes it draw at once, so that the time holds all of it.
@@ -54,32 +54,30 @@ async () => {
       else canvas.getContext("webgl2").readPixels(0, 0, 1, 1, 6408, 5121, new Uint8Array(4)); // RGBA, bytes
     }
   };
-  const timed = (own, after) =>
-    function (...given) {
-      const began = performance.now();
-      own.apply(this, given);
-      if (probe.drawn) finish(this);
-      after(performance.now() - began, given);
-    };
-  Compositor.prototype.keep = timed(Compositor.prototype.keep, (ms, [picture, slot]) => {
+  const { keep, paint } = Compositor.prototype;
+  Compositor.prototype.keep = async function (picture, slot) {
+    newest = slots[slot] = holderOf(picture);
+    const began = performance.now();
+    await keep.call(this, picture, slot);
+    if (probe.drawn) finish(this);
     if (spent !== null) probe.work.push(spent);
-    spent = ms;
-    slots[slot] = holderOf(picture);
-    if (met) met[1] = slots[slot];
-    met = null;
-  });
-  Compositor.prototype.paint = timed(Compositor.prototype.paint, (ms) => (spent += ms));
+    spent = performance.now() - began;
+  };
+  Compositor.prototype.paint = function (...given) {
+    const began = performance.now();
+    paint.apply(this, given);
+    if (probe.drawn) finish(this);
+    spent += performance.now() - began;
+  };
 
   const { frame, result } = Timeline.prototype;
   Timeline.prototype.frame = function (captured) {
     probe.seen.push(now() - captured);
     const before = this.matched;
-    const slot = frame.call(this, captured);
-    if (this.matched > before) {
-      const away = ({ message }) => Math.abs(message.captured - captured);
-      met = early.reduce((best, other) => (away(other) < away(best) ? other : best)).entry;
-    }
-    return slot;
+    frame.call(this, captured);
+    if (this.matched === before) return;
+    const away = ({ message }) => Math.abs(message.captured - captured);
+    early.reduce((best, other) => (away(other) < away(best) ? other : best)).entry[1] = newest;
   };
   Timeline.prototype.result = function (message, moment) {
     const own = result.call(this, message, moment);

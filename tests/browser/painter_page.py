@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, CDPSession, Page, Route
 
 from localization.colormaps import rgb_table
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
@@ -72,30 +73,49 @@ window.painter = {
     return this.compositor.kind;
   },
   keep(slot) {
-    this.compositor.keep(this.video, slot);
+    return this.compositor.keep(this.video, slot);
   },
-  /** The same from a frame of its own, as the camera's track hands it over. */
-  keepFrame(slot) {
-    const frame = new VideoFrame(this.video, { timestamp: 0 });
-    this.compositor.keep(frame, slot);
+  /** The same from a frame of its own, as the camera's track hands it over; `drawn` as the browser draws that. */
+  async keepFrame(slot, turned) {
+    const frame = new VideoFrame(this.video, { timestamp: 0, ...turned });
+    const drawn = surface(frame.displayWidth, frame.displayHeight);
+    drawn.drawImage(frame, 0, 0);
+    await this.compositor.keep(frame, slot);
     frame.close();
+    return read(drawn);
   },
-  /** Paints; gives the picture alone, and the whole as it is saved. */
-  async paint(slot, panes, look) {
+  /** Paints; false when there is nothing to paint yet. */
+  paint(slot, panes, look) {
     this.compositor.paint(slot, revive(panes), look);
-    const size = this.compositor.size();
-    if (!size) return null;
-    const bare = surface(size.width, size.height);
-    bare.drawImage(this.compositor.element.querySelector("canvas"), 0, 0);
+    return this.compositor.size() !== null;
+  },
+  /** The whole as it is saved. */
+  async saved() {
     const bitmap = await createImageBitmap(await this.compositor.snapshot());
     const whole = surface(bitmap.width, bitmap.height);
     whole.drawImage(bitmap, 0, 0);
-    return { bare: read(bare), whole: read(whole) };
+    return read(whole);
   },
-  /** What stands on the canvas of marks, once the browser has laid the page out. */
+  /** The browser has laid the page out, and put it together. */
+  settled() {
+    return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  },
+  /** What stands on the canvas of marks. */
   async marks() {
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    await this.settled();
     return read(this.compositor.element.querySelector(".marks").getContext("2d"));
+  },
+  /** The frame's place on the page; its marks are seen again when this is called with `false`. */
+  async barely(on) {
+    this.compositor.element.querySelector(".marks").style.visibility = on ? "hidden" : "";
+    await this.settled();
+    const { x, y, width, height } = document.getElementById("frame").getBoundingClientRect();
+    return { x, y, width, height };
+  },
+  /** Pixels of the canvas that the picture is drawn on. */
+  drawn() {
+    const { width, height } = this.compositor.element.querySelector("canvas");
+    return [width, height];
   },
   /** Plates of many panes on their own, at a width for each letter that Python can check. */
   lay(cases) {
@@ -126,6 +146,10 @@ class Painter:
     page: Page
     errors: list[str] = field(default_factory=list)
 
+    @cached_property
+    def _devtools(self) -> CDPSession:
+        return self.page.context.new_cdp_session(self.page)
+
     def call(self, name: str, *arguments: object) -> Any:
         """Call one of the script's functions."""
         return self.page.evaluate("([name, rest]) => window.painter[name](...rest)", [name, list(arguments)])
@@ -141,15 +165,24 @@ class Painter:
         return str(self.call("open", tables, kind))
 
     def paint(self, panes: list[dict[str, Any]], slot: int = 0, **look: object) -> tuple[Pixels, Pixels]:
-        """The picture without its marks, and the whole as it is saved."""
-        found = self.call("paint", slot, panes, LOOK | look)
-        return rgba(found["bare"])[..., :3], rgba(found["whole"])[..., :3]
+        """The picture as it is seen without its marks, and the whole as it is saved."""
+        assert self.call("paint", slot, panes, LOOK | look)
+        return self.seen(), rgba(self.call("saved"))[..., :3]
 
-    def show(self, width: int, height: int, density: float) -> None:
+    def seen(self) -> Pixels:
+        """What the screen shows, but for the marks."""
+        clip = self.call("barely", True)
+        # Playwright's own screenshot would forget the display that `show` plays.
+        shot = self._devtools.send("Page.captureScreenshot", {"format": "png", "clip": clip | {"scale": 1}})
+        self.call("barely", False)
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(shot["data"]), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        return np.ascontiguousarray(image[..., ::-1], np.uint8)
+
+    def show(self, width: int, height: int, density: float = 1) -> None:
         """Give the painter a room of so many CSS pixels, on a display of so many pixels a CSS pixel."""
-        session = self.page.context.new_cdp_session(self.page)
         screen = {"width": 900, "height": 700, "deviceScaleFactor": density, "mobile": False}
-        session.send("Emulation.setDeviceMetricsOverride", screen)
+        self._devtools.send("Emulation.setDeviceMetricsOverride", screen)
         self.page.locator("#frame").evaluate(
             "(frame, [width, height]) => Object.assign(frame.style, { width, height })", [f"{width}px", f"{height}px"]
         )

@@ -29,8 +29,8 @@ export class CameraFrames {
 
   /**
    * @param {MediaStreamTrack} track
-   * @param {(picture: Picture, captured: number | null) => void} taken a new frame, which is gone when this returns;
-   *   `captured` in Unix milliseconds
+   * @param {(picture: Picture, captured: number | null) => Promise<void>} taken a new frame, which is gone when this is
+   *   fulfilled; `captured` in Unix milliseconds
    */
   constructor(track, taken) {
     this.#taken = taken;
@@ -70,7 +70,7 @@ export class CameraFrames {
         const { value: frame } = await reader.read();
         if (!frame) return; // the track has ended, or another is followed
         try {
-          if (this.#reader === reader) this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
+          if (this.#reader === reader) await this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
         } catch (error) {
           reportError(error); // one picture that cannot be painted is not the end of all
         } finally {
@@ -100,7 +100,7 @@ export class CameraFrames {
     video.requestVideoFrameCallback((_, { captureTime }) => {
       if (this.#closed) return;
       this.#await(video);
-      this.#taken(video, captureTime === undefined ? null : now() - performance.now() + captureTime);
+      void this.#taken(video, captureTime === undefined ? null : now() - performance.now() + captureTime);
     });
   }
 
@@ -113,7 +113,7 @@ export class CameraFrames {
     const { currentTime, readyState } = video;
     if (readyState < HTMLMediaElement.HAVE_CURRENT_DATA || currentTime === this.#time) return;
     this.#time = currentTime;
-    this.#taken(video, null);
+    void this.#taken(video, null);
   }
 }
 

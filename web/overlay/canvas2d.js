@@ -1,30 +1,57 @@
-/** Picture and heat by Canvas 2D, where there is no WebGL. */
+/**
+ * Picture and heat by Canvas 2D, where no graphics card does WebGL.
+ *
+ * There each pixel costs: the picture is drawn no larger than it is shown, and the heat is not drawn over it at all. It
+ * lies above it as a small canvas of its own, which the browser enlarges while it puts the page together, so that a new
+ * map over the same picture costs next to nothing.
+ */
 
-/** @import { Picture, PicturePainter } from "./picture_painter.js" */
+/** @import { Context } from "./marks.js" */
+/** @import { Area, Picture, PicturePainter, Room } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
-import { resize, sizeOf } from "./picture_painter.js";
+import { contained, resize, sizeOf } from "./picture_painter.js";
+
+/**
+ * @typedef {{ surface: Surface, panes: number, mirror: boolean }} Shown
+ * @typedef {VideoFrame & { rotation?: number, flip?: boolean }} Turned in browsers that know of turned cameras
+ */
 
 /** @implements {PicturePainter} */
 export class Canvas2dPainter {
   kind = /** @type {const} */ ("2d");
   lost = false; // a browser gives a 2D canvas back by itself
-  #shown = new Surface();
-  canvas = this.#shown.canvas;
+  #picture = new Surface();
+  #heats = [new Heat(""), new Heat("second")];
+  elements = [this.#picture.canvas, ...this.#heats.map(({ canvas }) => canvas)];
   /** @type {(Surface | undefined)[]} */
   #slots = [];
-  #heats = [new Surface(true), new Surface(true)];
+  /** @type {Shown | null} */
+  #shown = null;
+  /** @type {Surface | undefined} */
+  #spare;
+  #pixels = new ImageData(1, 1);
+  /** @type {Room} */
+  #room = { width: 0, height: 0, density: 1 };
 
   /**
    * @param {Picture} picture
    * @param {number} slot
    */
-  keep(picture, slot) {
-    const place = (this.#slots[slot] ??= new Surface());
+  async keep(picture, slot) {
+    const shown = this.#shown?.surface;
+    const place = this.#slots[slot];
+    this.#slots[slot] = undefined; // until it holds this picture
+    // What is shown may still be saved, or be drawn again at another size.
+    const surface = (place === shown ? this.#spare : place) ?? new Surface();
+    if (surface === this.#spare) this.#spare = undefined;
     const { width, height } = sizeOf(picture);
-    resize(place.canvas, width, height);
-    place.context.drawImage(picture, 0, 0, width, height);
+    const copied = "format" in picture && (await this.#copy(picture, width, height));
+    resize(surface.canvas, width, height);
+    if (copied) surface.context.putImageData(this.#pixels, 0, 0);
+    else surface.context.drawImage(picture, 0, 0, width, height);
+    this.#slots[slot] = surface;
   }
 
   /**
@@ -33,9 +60,7 @@ export class Canvas2dPainter {
    * @param {Uint8Array} table
    */
   setHeat(pane, heat, table) {
-    const { canvas, context } = this.#heats[pane] ?? missing(pane);
-    resize(canvas, FINE, FINE);
-    context.putImageData(new ImageData(colourHeat(heat, table, false), FINE, FINE), 0, 0);
+    (this.#heats[pane] ?? missing(pane)).colours = colourHeat(heat, table, false);
   }
 
   /**
@@ -44,27 +69,92 @@ export class Canvas2dPainter {
    * @param {boolean} mirror
    */
   paint(slot, shares, mirror) {
-    const picture = this.#slots[slot]?.canvas;
-    if (!picture) return false;
-    const { width, height } = picture;
-    const { canvas, context } = this.#shown;
-    resize(canvas, width * shares.length, height);
-    for (const [pane, share] of shares.entries()) {
-      if (mirror) context.setTransform(-1, 0, 0, 1, (pane + 1) * width, 0);
-      else context.setTransform(1, 0, 0, 1, pane * width, 0);
-      context.globalAlpha = 1;
-      context.drawImage(picture, 0, 0);
-      const heat = this.#heats[pane];
-      if (!heat || share <= 0) continue;
-      context.globalAlpha = share;
-      context.drawImage(heat.canvas, 0, 0, width, height);
-    }
+    const surface = this.#slots[slot];
+    if (!surface) return false;
+    for (const [pane, heat] of this.#heats.entries()) heat.show(shares[pane] ?? 0, mirror);
+    const before = this.#shown;
+    if (before?.surface === surface && before.mirror === mirror && before.panes === shares.length) return true;
+    if (before !== null && !this.#slots.includes(before.surface)) this.#spare = before.surface;
+    this.#shown = { surface, panes: shares.length, mirror };
+    this.#draw();
     return true;
+  }
+
+  /** @param {Room} room */
+  fit(room) {
+    this.#room = room;
+    this.#draw();
+  }
+
+  size() {
+    if (this.#shown === null) return null;
+    const { surface, panes } = this.#shown;
+    return { width: surface.canvas.width * panes, height: surface.canvas.height };
+  }
+
+  /**
+   * @param {Context} context
+   * @param {Area} area
+   */
+  drawInto(context, area) {
+    if (this.#shown === null) return;
+    drawPicture(context, this.#shown, area);
+    for (const [pane, { x, y, width, height }] of halves(area, this.#shown.panes).entries()) {
+      const heat = this.#heats[pane];
+      if (!heat || heat.share <= 0) continue;
+      context.globalAlpha = heat.share;
+      context.drawImage(heat.canvas, x, y, width, height);
+    }
+    context.globalAlpha = 1;
   }
 
   close() {
     // Safari counts the memory of canvases until they are collected.
-    for (const surface of [this.#shown, ...this.#heats, ...this.#slots]) if (surface) resize(surface.canvas, 0, 0);
+    for (const surface of [this.#picture, ...this.#heats, ...this.#slots, this.#shown?.surface, this.#spare]) {
+      if (surface) resize(surface.canvas, 0, 0);
+    }
+    this.#shown = null;
+  }
+
+  /**
+   * To have a frame's colours converted into memory takes Chromium half the time of drawing it.
+   *
+   * @param {VideoFrame} frame
+   * @param {number} width
+   * @param {number} height
+   * @returns {Promise<boolean>} whether `#pixels` hold it: this browser can, and the frame is to be shown as it lies
+   */
+  async #copy(frame, width, height) {
+    const { visibleRect, rotation = 0, flip = false } = /** @type {Turned} */ (frame);
+    if (rotation !== 0 || flip || visibleRect?.width !== width || visibleRect.height !== height) return false;
+    /** @type {VideoFrameCopyToOptions} */
+    const options = { format: "RGBA", colorSpace: "srgb" };
+    if (this.#pixels.width !== width || this.#pixels.height !== height) this.#pixels = new ImageData(width, height);
+    try {
+      if (frame.allocationSize(options) !== this.#pixels.data.length) return false; // the option is not known here
+      await frame.copyTo(this.#pixels.data, options);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #draw() {
+    const size = this.size();
+    if (this.#shown === null || size === null) return;
+    const { width, height, density } = this.#room;
+    const area = width > 0 && height > 0 ? contained(size, width, height) : { x: 0, y: 0, ...size };
+    // The browser enlarges a smaller picture with the rest of the page.
+    const drawn = area.width < size.width ? area : size;
+    resize(this.#picture.canvas, drawn.width, drawn.height);
+    drawPicture(this.#picture.context, this.#shown, { ...drawn, x: 0, y: 0 });
+    place(this.#picture.canvas, area, density);
+    for (const [pane, half] of halves(area, this.#shown.panes).entries()) {
+      const heat = this.#heats[pane];
+      if (!heat) continue;
+      place(heat.canvas, half, density);
+      heat.canvas.classList.toggle("half", this.#shown.panes > 1);
+    }
   }
 }
 
@@ -77,6 +167,85 @@ class Surface {
     if (!context) throw new Error("This browser gives no 2D canvas.");
     this.context = context;
   }
+}
+
+/** One pane's, FINE x FINE, as it stands on the screen. */
+class Heat extends Surface {
+  share = 0;
+  /** @type {Uint8ClampedArray<ArrayBuffer> | null} RGBA, not mirrored; null when the canvas holds them */
+  #fresh = null;
+  #colours = new Uint8ClampedArray(4 * FINE * FINE);
+  #mirror = false;
+
+  /** @param {string} kind for the page's styles */
+  constructor(kind) {
+    super(true);
+    this.canvas.className = `heat ${kind}`;
+    resize(this.canvas, FINE, FINE);
+  }
+
+  /** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
+  set colours(colours) {
+    this.#colours = this.#fresh = colours;
+  }
+
+  /**
+   * @param {number} share how much of it is seen, 0 to 1
+   * @param {boolean} mirror
+   */
+  show(share, mirror) {
+    if (share !== this.share) this.canvas.style.opacity = String(share);
+    this.share = share;
+    if (share <= 0 || (this.#fresh === null && mirror === this.#mirror)) return;
+    this.context.putImageData(new ImageData(mirror ? mirrored(this.#colours) : this.#colours, FINE, FINE), 0, 0);
+    this.#fresh = null;
+    this.#mirror = mirror;
+  }
+}
+
+/**
+ * @param {Context} context
+ * @param {Shown} shown
+ * @param {Area} area
+ */
+function drawPicture(context, { surface, panes, mirror }, area) {
+  context.save();
+  for (const { x, y, width, height } of halves(area, panes)) {
+    if (mirror) context.setTransform(-1, 0, 0, 1, x + width, y);
+    else context.setTransform(1, 0, 0, 1, x, y);
+    context.drawImage(surface.canvas, 0, 0, width, height);
+  }
+  context.restore();
+}
+
+/**
+ * The panes of an area; `drawMarks` covers what may be left between them.
+ *
+ * @param {Area} area
+ * @param {number} panes 1 or 2
+ * @returns {Area[]}
+ */
+function halves(area, panes) {
+  const width = Math.floor(area.width / panes);
+  const first = { ...area, width };
+  return panes === 1 ? [first] : [first, { ...first, x: area.x + area.width - width }];
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Area} area in the display's pixels
+ * @param {number} density of them a CSS pixel
+ */
+function place({ style }, { x, y, width, height }, density) {
+  const [left, top, wide, high] = [x, y, width, height].map((pixels) => `${pixels / density}px`);
+  Object.assign(style, { left, top, width: wide, height: high });
+}
+
+/** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
+function mirrored(colours) {
+  const pixels = new Uint32Array(colours.slice().buffer);
+  for (let row = 0; row < pixels.length; row += FINE) pixels.subarray(row, row + FINE).reverse();
+  return new Uint8ClampedArray(pixels.buffer);
 }
 
 /**

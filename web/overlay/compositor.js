@@ -1,14 +1,14 @@
 /** Mode "overlay": the page paints the server's maps over its own camera's pictures, which it keeps in a small ring. */
 
 /** @import { Context } from "./marks.js" */
-/** @import { Picture, PicturePainter } from "./picture_painter.js" */
+/** @import { Picture, PicturePainter, Room } from "./picture_painter.js" */
 /** @import { Grid, Look, Pane } from "./types.js" */
 
 import { make } from "../dom.js";
 import { Canvas2dPainter } from "./canvas2d.js";
 import { heatOf } from "./heat.js";
 import { drawMarks } from "./marks.js";
-import { resize, sizeOf } from "./picture_painter.js";
+import { contained, resize, sizeOf } from "./picture_painter.js";
 import { WebglPainter } from "./webgl.js";
 
 const STEPS = 16; // of a pane's strength; marks are drawn anew at each
@@ -37,6 +37,7 @@ export class Compositor {
   #painted = null;
   /** @type {{ key: string, grids: Grid[] } | null} what stands on the canvas of marks */
   #drawn = null;
+  #fitted = ""; // the room that the painter knows
   /** @type {{ width: number, height: number, exact?: ResizeObserverSize | undefined }} in CSS pixels */
   #box = { width: 0, height: 0 };
   #observer = new ResizeObserver(([entry]) => entry && this.#resized(entry));
@@ -50,7 +51,7 @@ export class Compositor {
     this.#tables = tables;
     this.#slots = slots;
     this.#painter = prefer === "2d" ? new Canvas2dPainter() : webglOr2d(prefer === "webgl");
-    this.element.append(this.#painter.canvas, this.#marks);
+    this.element.append(...this.#painter.elements, this.#marks);
     const exact = "devicePixelContentBoxSize" in ResizeObserverEntry.prototype;
     this.#observer.observe(this.#marks, { box: exact ? "device-pixel-content-box" : "content-box" });
   }
@@ -64,12 +65,12 @@ export class Compositor {
    * Copy the camera's picture; it may have another size than the one before (a phone that is turned).
    *
    * @param {Picture} picture
-   * @param {number} slot 0 to slots - 1
+   * @param {number} slot 0 to slots - 1; it holds no picture until this one is there
    */
-  keep(picture, slot) {
+  async keep(picture, slot) {
     if (!(slot >= 0 && slot < this.#slots)) throw new RangeError(`The ring has no slot ${slot}.`);
     this.#ready();
-    if (sizeOf(picture).width > 0) this.#painter.keep(picture, slot);
+    if (sizeOf(picture).width > 0) await this.#painter.keep(picture, slot);
   }
 
   /**
@@ -86,15 +87,15 @@ export class Compositor {
       this.#warm(number, pane.grids, look.colormap);
       return look.opacity * pane.strength;
     });
+    this.#fit(); // the page may have come to another display
     if (!this.#painter.paint(slot, shares, look.mirror)) return;
     this.#painted = { panes, look };
     this.#drawMarks();
   }
 
-  /** Of what was painted last, in pixels: as wide as both panes. */
+  /** Of what was painted last, in the picture's own pixels: as wide as both panes. */
   size() {
-    const { width, height } = this.#painter.canvas;
-    return this.#painted ? { width, height } : null;
+    return this.#painter.size();
   }
 
   /**
@@ -113,7 +114,7 @@ export class Compositor {
       context.fillStyle = "black";
       context.fillRect(0, 0, width, height);
     }
-    context.drawImage(this.#painter.canvas, area.x, area.y, area.width, area.height);
+    this.#painter.drawInto(context, area);
     drawMarks(context, panes, look, area, 1, this.#fonts());
   }
 
@@ -136,9 +137,10 @@ export class Compositor {
   /** Where the browser took WebGL away (a driver's reset, too many pages), go on without it from the next frame. */
   #ready() {
     if (!this.#painter.lost) return;
-    const next = new Canvas2dPainter();
-    this.#painter.canvas.replaceWith(next.canvas);
-    this.#painter = next;
+    for (const element of this.#painter.elements) element.remove();
+    this.#painter = new Canvas2dPainter();
+    this.#fitted = "";
+    this.element.prepend(...this.#painter.elements);
     this.#heats = [];
   }
 
@@ -161,6 +163,8 @@ export class Compositor {
   /**
    * The room on the screen in the display's own pixels. CSS pixels times their ratio may be one off, so the browser's own
    * word counts where it has one; but developer tools that play a phone's screen leave that at the true one's.
+   *
+   * @returns {Room}
    */
   get #room() {
     const density = devicePixelRatio;
@@ -173,7 +177,16 @@ export class Compositor {
   /** @param {ResizeObserverEntry} entry */
   #resized({ contentRect: { width, height }, devicePixelContentBoxSize }) {
     this.#box = { width, height, exact: devicePixelContentBoxSize?.[0] };
+    this.#fit();
     this.#drawMarks();
+  }
+
+  #fit() {
+    const room = this.#room;
+    const fitted = JSON.stringify(room);
+    if (fitted === this.#fitted) return;
+    this.#fitted = fitted;
+    this.#painter.fit(room);
   }
 
   #drawMarks() {
@@ -220,17 +233,4 @@ function webglOr2d(evenSlow) {
  */
 function alike(a, b) {
   return a.length === b.length && a.every((grid, i) => grid === b[i]);
-}
-
-/**
- * Where CSS's `object-fit: contain` puts a picture, in whole pixels.
- *
- * @param {{ width: number, height: number }} size
- * @param {number} width
- * @param {number} height
- */
-function contained(size, width, height) {
-  const scale = Math.min(width / size.width, height / size.height);
-  const [shownWidth, shownHeight] = [Math.round(size.width * scale), Math.round(size.height * scale)];
-  return { x: (width - shownWidth) >> 1, y: (height - shownHeight) >> 1, width: shownWidth, height: shownHeight };
 }

@@ -1,9 +1,9 @@
 /** The lines, boxes and plates over the picture, drawn at whatever size they are shown, so that they are always crisp. */
 
 /** @import { Layout, PlacedPlate } from "./layout.js" */
+/** @import { Area } from "./picture_painter.js" */
 /** @import { Look, Pane } from "./types.js" */
 /** @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Context */
-/** @typedef {{ x: number, y: number, width: number, height: number }} Area in whole pixels */
 
 import { INK } from "./colours.js";
 import { contour } from "./contour.js";

@@ -64,19 +64,23 @@ export class Timeline {
     this.#slots = slots;
   }
 
+  /** @returns {number} the slot to keep the next frame in; the one that was there is not to be shown any more */
+  makeRoom() {
+    const slot = this.#number % this.#slots;
+    this.#frames = this.#frames.filter((frame) => frame.slot !== slot);
+    return slot;
+  }
+
   /**
-   * A frame of the camera's.
+   * A frame of the camera's, which is kept by now.
    *
    * @param {number} captured Unix milliseconds
-   * @returns {number} the slot to keep it in
    */
   frame(captured) {
-    const number = this.#number++;
-    const slot = number % this.#slots;
-    const frame = { slot, number, captured, result: null };
-    this.#frames = [...this.#frames.filter((other) => other.slot !== slot), frame];
+    const slot = this.makeRoom();
+    const frame = { slot, number: this.#number++, captured, result: null };
+    this.#frames = [...this.#frames, frame];
     this.#meet(frame);
-    return slot;
   }
 
   /**

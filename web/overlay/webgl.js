@@ -1,6 +1,7 @@
 /** Picture and heat by WebGL 2: one pass a pane, with one look at the picture and one at its heat for each pixel. */
 
-/** @import { Picture, PicturePainter } from "./picture_painter.js" */
+/** @import { Context } from "./marks.js" */
+/** @import { Area, Picture, PicturePainter } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
@@ -36,7 +37,9 @@ const HEAT_UNIT = 1;
 /** @implements {PicturePainter} */
 export class WebglPainter {
   kind = /** @type {const} */ ("webgl");
-  canvas = document.createElement("canvas");
+  #canvas = document.createElement("canvas");
+  elements = [this.#canvas];
+  #painted = false;
   #gl;
   #mirror;
   #share;
@@ -50,7 +53,7 @@ export class WebglPainter {
    * @throws {Error} there is no such WebGL 2 here
    */
   constructor(evenSlow) {
-    const gl = this.canvas.getContext("webgl2", {
+    const gl = this.#canvas.getContext("webgl2", {
       alpha: false,
       antialias: false,
       depth: false,
@@ -82,7 +85,7 @@ export class WebglPainter {
    * @param {Picture} picture
    * @param {number} slot
    */
-  keep(picture, slot) {
+  async keep(picture, slot) {
     const gl = this.#gl;
     gl.activeTexture(gl.TEXTURE0 + PICTURE_UNIT);
     const place = (this.#slots[slot] ??= { texture: texture(gl, gl.NEAREST), width: 0, height: 0 });
@@ -113,7 +116,7 @@ export class WebglPainter {
     const picture = this.#slots[slot];
     if (!picture) return false;
     const gl = this.#gl;
-    resize(this.canvas, picture.width * shares.length, picture.height);
+    resize(this.#canvas, picture.width * shares.length, picture.height);
     gl.activeTexture(gl.TEXTURE0 + PICTURE_UNIT);
     gl.bindTexture(gl.TEXTURE_2D, picture.texture);
     gl.uniform1i(this.#mirror, mirror ? 1 : 0);
@@ -126,7 +129,23 @@ export class WebglPainter {
       gl.viewport(pane * width, 0, width, gl.drawingBufferHeight);
       gl.drawArrays(gl.TRIANGLES, 0, 3);
     }
+    this.#painted = true;
     return true;
+  }
+
+  fit() {} // the graphics card brings it to any size
+
+  size() {
+    const { width, height } = this.#canvas;
+    return this.#painted ? { width, height } : null;
+  }
+
+  /**
+   * @param {Context} context
+   * @param {Area} area
+   */
+  drawInto(context, { x, y, width, height }) {
+    context.drawImage(this.#canvas, x, y, width, height);
   }
 
   close() {

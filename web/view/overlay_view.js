@@ -179,13 +179,13 @@ export class OverlayView {
    * @param {Picture} picture
    * @param {number | null} captured
    */
-  #frame(picture, captured) {
+  async #frame(picture, captured) {
+    const moment = captured ?? now();
     this.#captureKnown = captured !== null;
     if (this.#unseen !== this.#skipped) this.#timeline.forget(); // the ring holds none of those that were skipped
     this.#skipped = this.#unseen;
-    const slot = this.#timeline.frame(captured ?? now());
-    if (this.#skipped) return; // but results find their frames all the same
-    this.#compositor.keep(picture, slot);
+    if (!this.#skipped) await this.#compositor.keep(picture, this.#timeline.makeRoom());
+    this.#timeline.frame(moment); // also of one that was skipped: results find it all the same
     this.#paintSoon();
   }
 
