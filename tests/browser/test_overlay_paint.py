@@ -96,7 +96,7 @@ def test_a_frame_of_the_track_is_kept_as_the_browser_draws_it(
         assert apart(bare, picture) < 1.5, "the frame's own colours, its planes halved"
 
 
-def test_what_is_shown_small_is_drawn_small_and_saved_whole(painter: Painter, picture: Pixels) -> None:
+def test_the_picture_is_drawn_as_large_as_it_is_shown_and_saved_whole(painter: Painter, picture: Pixels) -> None:
     painter.open("2d")
     painter.call("keep", 0)
     prediction = predict(blob(0.3, 0.4))
@@ -104,6 +104,7 @@ def test_what_is_shown_small_is_drawn_small_and_saved_whole(painter: Painter, pi
     for (width, height, density), drawn in {
         (WIDTH // 2, HEIGHT // 2, 1): (WIDTH // 2, HEIGHT // 2),
         (WIDTH // 2, HEIGHT // 2, 2): (WIDTH, HEIGHT),
+        (3 * WIDTH // 2, 3 * HEIGHT // 2, 1): (3 * WIDTH // 2, 3 * HEIGHT // 2),
         (2 * WIDTH, 2 * HEIGHT, 1): (WIDTH, HEIGHT),  # the browser enlarges it
         (WIDTH // 2, HEIGHT, 1): (WIDTH // 2, HEIGHT // 2),  # between bars
     }.items():

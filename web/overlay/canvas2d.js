@@ -1,9 +1,9 @@
 /**
  * Picture and heat by Canvas 2D, where no graphics card does WebGL.
  *
- * There each pixel costs: the picture is drawn no larger than it is shown, and the heat is not drawn over it at all. It
- * lies above it as a small canvas of its own, which the browser enlarges while it puts the page together, so that a new
- * map over the same picture costs next to nothing.
+ * There each pixel costs: the picture is drawn just as large as it is shown, and the heat is not drawn over it at all.
+ * It lies above it as a small canvas of its own, which the browser enlarges while it puts the page together, so that a
+ * new map over the same picture costs next to nothing.
  */
 
 /** @import { Context } from "./marks.js" */
@@ -12,6 +12,8 @@
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
 import { contained, resize, sizeOf } from "./picture_painter.js";
+
+const MOST_ENLARGED = 3; // times the pixels: a whole large screen is better enlarged by the browser, beside this page's work
 
 /**
  * @typedef {{ surface: Surface, panes: number, mirror: boolean }} Shown
@@ -144,8 +146,8 @@ export class Canvas2dPainter {
     if (this.#shown === null || size === null) return;
     const { width, height, density } = this.#room;
     const area = width > 0 && height > 0 ? contained(size, width, height) : { x: 0, y: 0, ...size };
-    // The browser enlarges a smaller picture with the rest of the page.
-    const drawn = area.width < size.width ? area : size;
+    // As large as it is shown, or the browser has to bring it to that size each time that a map changes above it.
+    const drawn = area.width * area.height <= MOST_ENLARGED * size.width * size.height ? area : size;
     resize(this.#picture.canvas, drawn.width, drawn.height);
     drawPicture(this.#picture.context, this.#shown, { ...drawn, x: 0, y: 0 });
     place(this.#picture.canvas, area, density);
