@@ -17,6 +17,7 @@ tell(input.map(({ slots, events }) => {
   const timeline = new Timeline(slots);
   return events.map(([kind, value, now]) => {
     if (kind === "frame") return timeline.frame(value);
+    if (kind === "room") return timeline.makeRoom();
     if (kind === "result") return timeline.result(value, now)?.captured ?? null;
     if (kind === "exact") return brief(timeline.exact(value));
     if (kind === "live") return brief(timeline.live());
@@ -44,6 +45,19 @@ def result(frame: int, captured: float | None) -> dict[str, Any]:
 def counts(matched: int = 0, unmatched: int = 0, late: int = 0, undated: int = 0) -> dict[str, int]:
     """What became of the last results."""
     return {"matched": matched, "unmatched": unmatched, "late": late, "undated": undated}
+
+
+def test_a_slot_that_is_being_filled_shows_nothing() -> None:
+    frames = [("frame", GAP * n) for n in range(12)]
+    first, second = result(0, 0.0), result(1, GAP)
+    found = play([*frames, ("result", first, 400.0), ("room",), ("exact", 400.0), ("result", second, 401.0)])
+    assert found[12:14] == [0.0, 0], "the oldest frame had its map, and makes room for the next one"
+    assert found[14]["captured"] > 0, "so another one is shown"
+    assert found[-1] == GAP, "the others stay"
+    again = play([*frames, ("room",), ("frame", 12 * GAP), ("room",), ("live",)])
+    assert (again[12], again[14]) == (0, 1)
+    assert again[-1]["captured"] == 12 * GAP
+    assert play([*frames, ("room",), ("result", first, 400.0), ("counts",)])[-1]["late"] == 1
 
 
 def test_results_find_their_frames_in_spite_of_jitter() -> None:

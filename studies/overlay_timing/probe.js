@@ -57,7 +57,7 @@ async () => {
   const { keep, paint } = Compositor.prototype;
   Compositor.prototype.keep = async function (picture, slot) {
     newest = slots[slot] = holderOf(picture);
-    const began = performance.now();
+    const began = performance.now(); // a frame's copy is waited for: whatever the page does meanwhile counts too
     await keep.call(this, picture, slot);
     if (probe.drawn) finish(this);
     if (spent !== null) probe.work.push(spent);

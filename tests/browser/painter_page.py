@@ -75,14 +75,23 @@ window.painter = {
   keep(slot) {
     return this.compositor.keep(this.video, slot);
   },
-  /** The same from a frame of its own, as the camera's track hands it over; `drawn` as the browser draws that. */
+  /** The same from a frame of its own, as the camera's track hands it over; gives what the browser draws of that. */
   async keepFrame(slot, turned) {
     const frame = new VideoFrame(this.video, { timestamp: 0, ...turned });
     const drawn = surface(frame.displayWidth, frame.displayHeight);
     drawn.drawImage(frame, 0, 0);
+    let copies = 0;
+    const own = frame.copyTo;
+    frame.copyTo = (...given) => own.apply(frame, given).finally(() => (copies += 1));
     await this.compositor.keep(frame, slot);
     frame.close();
-    return read(drawn);
+    return { copies, ...read(drawn) };
+  },
+  /** Width and height of the picture on the page in a frame of this size, before anybody has measured that. */
+  squeezed(width, height) {
+    Object.assign(document.getElementById("frame").style, { width, height });
+    const box = this.compositor.element.querySelector("canvas").getBoundingClientRect();
+    return [box.width, box.height];
   },
   /** Paints; false when there is nothing to paint yet. */
   paint(slot, panes, look) {

@@ -23,6 +23,7 @@ export class CameraFrames {
   #video = null;
   /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
   #reader = null;
+  #busy = Promise.resolve(); // with a frame: the next one waits, also where it is another camera's
   #closed = false;
   #timer = 0;
   #time = -1;
@@ -70,9 +71,12 @@ export class CameraFrames {
         const { value: frame } = await reader.read();
         if (!frame) return; // the track has ended, or another is followed
         try {
-          if (this.#reader === reader) await this.#taken(frame, clock.wall(frame.timestamp / 1000, now()));
-        } catch (error) {
-          reportError(error); // one picture that cannot be painted is not the end of all
+          const captured = clock.wall(frame.timestamp / 1000, now());
+          await this.#busy;
+          if (this.#reader === reader) {
+            this.#busy = this.#taken(frame, captured).catch(reportError); // one that cannot be painted is not the end of all
+            await this.#busy;
+          }
         } finally {
           frame.close(); // the camera has only a few
         }

@@ -7,7 +7,7 @@
  */
 
 /** @import { Context } from "./marks.js" */
-/** @import { Area, Picture, PicturePainter, Room } from "./picture_painter.js" */
+/** @import { Area, Picture, PicturePainter, Size } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
@@ -34,8 +34,8 @@ export class Canvas2dPainter {
   /** @type {Surface | undefined} */
   #spare;
   #pixels = new ImageData(1, 1);
-  /** @type {Room} */
-  #room = { width: 0, height: 0, density: 1 };
+  /** @type {Size} */
+  #room = { width: 0, height: 0 };
 
   /**
    * @param {Picture} picture
@@ -82,7 +82,7 @@ export class Canvas2dPainter {
     return true;
   }
 
-  /** @param {Room} room */
+  /** @param {Size} room */
   fit(room) {
     this.#room = room;
     this.#draw();
@@ -144,17 +144,17 @@ export class Canvas2dPainter {
   #draw() {
     const size = this.size();
     if (this.#shown === null || size === null) return;
-    const { width, height, density } = this.#room;
-    const area = width > 0 && height > 0 ? contained(size, width, height) : { x: 0, y: 0, ...size };
+    const room = this.#room.width > 0 && this.#room.height > 0 ? this.#room : size;
+    const area = contained(size, room.width, room.height);
     // As large as it is shown, or the browser has to bring it to that size each time that a map changes above it.
     const drawn = area.width * area.height <= MOST_ENLARGED * size.width * size.height ? area : size;
     resize(this.#picture.canvas, drawn.width, drawn.height);
     drawPicture(this.#picture.context, this.#shown, { ...drawn, x: 0, y: 0 });
-    place(this.#picture.canvas, area, density);
+    place(this.#picture.canvas, area, room);
     for (const [pane, half] of halves(area, this.#shown.panes).entries()) {
       const heat = this.#heats[pane];
       if (!heat) continue;
-      place(heat.canvas, half, density);
+      place(heat.canvas, half, room);
       heat.canvas.classList.toggle("half", this.#shown.panes > 1);
     }
   }
@@ -174,9 +174,8 @@ class Surface {
 /** One pane's, FINE x FINE, as it stands on the screen. */
 class Heat extends Surface {
   share = 0;
-  /** @type {Uint8ClampedArray<ArrayBuffer> | null} RGBA, not mirrored; null when the canvas holds them */
-  #fresh = null;
-  #colours = new Uint8ClampedArray(4 * FINE * FINE);
+  #colours = new Uint8ClampedArray(4 * FINE * FINE); // RGBA, not mirrored
+  #fresh = false; // the canvas does not hold them yet
   #mirror = false;
 
   /** @param {string} kind for the page's styles */
@@ -188,7 +187,8 @@ class Heat extends Surface {
 
   /** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
   set colours(colours) {
-    this.#colours = this.#fresh = colours;
+    this.#colours = colours;
+    this.#fresh = true;
   }
 
   /**
@@ -198,9 +198,9 @@ class Heat extends Surface {
   show(share, mirror) {
     if (share !== this.share) this.canvas.style.opacity = String(share);
     this.share = share;
-    if (share <= 0 || (this.#fresh === null && mirror === this.#mirror)) return;
+    if (share <= 0 || (!this.#fresh && mirror === this.#mirror)) return;
     this.context.putImageData(new ImageData(mirror ? mirrored(this.#colours) : this.#colours, FINE, FINE), 0, 0);
-    this.#fresh = null;
+    this.#fresh = false;
     this.#mirror = mirror;
   }
 }
@@ -234,13 +234,17 @@ function halves(area, panes) {
 }
 
 /**
+ * In parts of the room, which stay true whatever becomes of it.
+ *
  * @param {HTMLCanvasElement} canvas
- * @param {Area} area in the display's pixels
- * @param {number} density of them a CSS pixel
+ * @param {Area} area
+ * @param {Size} room
  */
-function place({ style }, { x, y, width, height }, density) {
-  const [left, top, wide, high] = [x, y, width, height].map((pixels) => `${pixels / density}px`);
-  Object.assign(style, { left, top, width: wide, height: high });
+function place({ style }, { x, y, width, height }, room) {
+  style.left = `${(100 * x) / room.width}%`;
+  style.top = `${(100 * y) / room.height}%`;
+  style.width = `${(100 * width) / room.width}%`;
+  style.height = `${(100 * height) / room.height}%`;
 }
 
 /** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */

@@ -1,7 +1,7 @@
 /** Mode "overlay": the page paints the server's maps over its own camera's pictures, which it keeps in a small ring. */
 
 /** @import { Context } from "./marks.js" */
-/** @import { Picture, PicturePainter, Room } from "./picture_painter.js" */
+/** @import { Picture, PicturePainter } from "./picture_painter.js" */
 /** @import { Grid, Look, Pane } from "./types.js" */
 
 import { make } from "../dom.js";
@@ -41,6 +41,8 @@ export class Compositor {
   /** @type {{ width: number, height: number, exact?: ResizeObserverSize | undefined }} in CSS pixels */
   #box = { width: 0, height: 0 };
   #observer = new ResizeObserver(([entry]) => entry && this.#resized(entry));
+  // A page that is zoomed may keep its room in the display's pixels, and one brought to another display that in CSS's own.
+  #exactObserver = new ResizeObserver(([entry]) => entry && this.#resized(entry));
 
   /**
    * @param {Record<string, Uint8Array>} tables
@@ -52,8 +54,9 @@ export class Compositor {
     this.#slots = slots;
     this.#painter = prefer === "2d" ? new Canvas2dPainter() : webglOr2d(prefer === "webgl");
     this.element.append(...this.#painter.elements, this.#marks);
+    this.#observer.observe(this.#marks);
     const exact = "devicePixelContentBoxSize" in ResizeObserverEntry.prototype;
-    this.#observer.observe(this.#marks, { box: exact ? "device-pixel-content-box" : "content-box" });
+    if (exact) this.#exactObserver.observe(this.#marks, { box: "device-pixel-content-box" });
   }
 
   /** How it paints at the moment. */
@@ -87,7 +90,7 @@ export class Compositor {
       this.#warm(number, pane.grids, look.colormap);
       return look.opacity * pane.strength;
     });
-    this.#fit(); // the page may have come to another display
+    this.#fit(); // developer tools change the display without a word
     if (!this.#painter.paint(slot, shares, look.mirror)) return;
     this.#painted = { panes, look };
     this.#drawMarks();
@@ -130,6 +133,7 @@ export class Compositor {
 
   close() {
     this.#observer.disconnect();
+    this.#exactObserver.disconnect();
     this.#painter.close();
     this.#painted = null;
   }
@@ -163,8 +167,6 @@ export class Compositor {
   /**
    * The room on the screen in the display's own pixels. CSS pixels times their ratio may be one off, so the browser's own
    * word counts where it has one; but developer tools that play a phone's screen leave that at the true one's.
-   *
-   * @returns {Room}
    */
   get #room() {
     const density = devicePixelRatio;
@@ -182,11 +184,11 @@ export class Compositor {
   }
 
   #fit() {
-    const room = this.#room;
-    const fitted = JSON.stringify(room);
+    const { width, height } = this.#room;
+    const fitted = `${width} ${height}`;
     if (fitted === this.#fitted) return;
     this.#fitted = fitted;
-    this.#painter.fit(room);
+    this.#painter.fit({ width, height });
   }
 
   #drawMarks() {

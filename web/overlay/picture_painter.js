@@ -5,8 +5,6 @@
 /**
  * @typedef {{ width: number, height: number }} Size in pixels
  * @typedef {{ x: number, y: number, width: number, height: number }} Area in whole pixels
- * @typedef {{ width: number, height: number, density: number }} Room that there is on the screen, in the display's own
- *   pixels, and how many of them a CSS pixel has; 0 x 0 before the page is laid out
  */
 
 /**
@@ -20,7 +18,8 @@
  * @property {(pane: number, heat: Uint8Array, table: Uint8Array) => void} setHeat FINE x FINE, and 256 RGB colours
  * @property {(slot: number, shares: number[], mirror: boolean) => boolean} paint shares: how much of each pane's heat is
  *   shown, 0 to 1. False where the slot holds no picture; then what was painted stays
- * @property {(room: Room) => void} fit into another room, also what was painted already
+ * @property {(room: Size) => void} fit into another room of the display's own pixels, also what was painted already; 0 x 0
+ *   before the page is laid out
  * @property {() => Size | null} size of what was painted, in the picture's own pixels; two panes stand side by side
  * @property {(context: Context, area: Area) => void} drawInto what was painted, anywhere else
  * @property {() => void} close

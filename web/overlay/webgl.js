@@ -149,6 +149,7 @@ export class WebglPainter {
   }
 
   close() {
+    this.#painted = false;
     // Browsers keep a handful of contexts and take the oldest away, so this one is given back at once.
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }

@@ -41,6 +41,7 @@ export class OverlayView {
   /** @type {Compositor} */
   #compositor;
   #plan;
+  #camera;
   #frames;
   #timeline = new Timeline(SLOTS);
   #panes = new PaneMaker();
@@ -65,6 +66,7 @@ export class OverlayView {
   /** @param {OverlayPlan} plan */
   constructor(plan) {
     this.#plan = plan;
+    this.#camera = plan.camera;
     this.#compositor = createCompositor(plan.tables, { slots: SLOTS });
     this.element = this.#compositor.element;
     this.#turn.port1.onmessage = () => this.#paintNewest();
@@ -114,6 +116,7 @@ export class OverlayView {
 
   /** @param {MediaStreamTrack} camera another one, from now on */
   follow(camera) {
+    this.#camera = camera;
     this.#timeline.clear(now());
     this.#panes.clear();
     this.#frames.follow(camera);
@@ -184,7 +187,9 @@ export class OverlayView {
     this.#captureKnown = captured !== null;
     if (this.#unseen !== this.#skipped) this.#timeline.forget(); // the ring holds none of those that were skipped
     this.#skipped = this.#unseen;
+    const camera = this.#camera;
     if (!this.#skipped) await this.#compositor.keep(picture, this.#timeline.makeRoom());
+    if (camera !== this.#camera) return; // meanwhile another one is followed
     this.#timeline.frame(moment); // also of one that was skipped: results find it all the same
     this.#paintSoon();
   }
