@@ -1,6 +1,7 @@
 """The numbers in the frames: a clip for Chromium's camera, rows of it as the page reads them, and what came of each."""
 
 import base64
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ def write_clip(file: Path, width: int, height: int) -> Path:
         out.write(f"YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n".encode())
         for number in range(LOOP):
             out.write(b"FRAME\n" + clip.frame(number).to_ndarray().tobytes())
+        out.flush()
+        os.fsync(out.fileno())  # or the system writes it while the first mode is watched
     return file
 
 
