@@ -14,6 +14,7 @@ from streamer.config import ServerConfig, SourceSpec
 from studies.chromium import FLAGS as LOCAL_FLAGS
 from studies.chromium import camera_flags, find_chromium
 from tests.browser.pages import Server, Visitor, serve
+from tests.browser.painter_page import HEIGHT, WIDTH, Painter, Pixels, open_page
 
 # Names that are not this machine's own, so that their pages are no secure context.
 FLAGS = (*LOCAL_FLAGS, "--host-resolver-rules=MAP *.test 127.0.0.1")
@@ -130,3 +131,18 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
     for context in visitor.contexts:
         context.close()
     assert visitor.errors == []
+
+
+@pytest.fixture(scope="module")
+def painter(browser: Browser) -> Iterator[Painter]:
+    """One page for all."""
+    made = open_page(browser)
+    yield made
+    made.page.context.close()
+    assert made.errors == []
+
+
+@pytest.fixture(scope="module")
+def picture(painter: Painter) -> Pixels:
+    """The cat, as the video's frame has it: in the browser and here."""
+    return painter.film(cv2.resize(chelsea(), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8))

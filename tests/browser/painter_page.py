@@ -19,6 +19,8 @@ from streamer.security import SECURITY_HEADERS
 
 Pixels = NDArray[np.uint8]
 
+WIDTH, HEIGHT = 320, 240  # of the picture that is painted over
+
 WEB = Path(__file__).parents[2] / "web"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Painter</title>
 <link rel="stylesheet" href="/static/css/tokens.css"><link rel="stylesheet" href="/static/css/overlay.css">

@@ -74,7 +74,8 @@ export class CameraFrames {
           const captured = clock.wall(frame.timestamp / 1000, now());
           await this.#busy;
           if (this.#reader === reader) {
-            this.#busy = this.#taken(frame, captured).catch(reportError); // one that cannot be painted is not the end of all
+            // One frame that cannot be painted is not the end of all.
+            this.#busy = this.#taken(frame, captured).catch(reportError);
             await this.#busy;
           }
         } finally {

@@ -11,9 +11,9 @@
 
 import { colourHeat } from "./colours.js";
 import { FINE } from "./heat.js";
-import { contained, resize, sizeOf } from "./picture_painter.js";
+import { contained, panesOf, resize, sizeOf } from "./picture_painter.js";
 
-const MOST_ENLARGED = 3; // times the pixels: a whole large screen is better enlarged by the browser, beside this page's work
+const MOST_ENLARGED = 3; // times the pixels; beyond that the browser enlarges better, beside this page's work
 
 /**
  * @typedef {{ surface: Surface, panes: number, mirror: boolean }} Shown
@@ -75,9 +75,14 @@ export class Canvas2dPainter {
     if (!surface) return false;
     for (const [pane, heat] of this.#heats.entries()) heat.show(shares[pane] ?? 0, mirror);
     const before = this.#shown;
-    if (before?.surface === surface && before.mirror === mirror && before.panes === shares.length) return true;
+    const panes = shares.length;
+    if (before?.surface === surface && before.mirror === mirror && before.panes === panes) return true;
     if (before !== null && !this.#slots.includes(before.surface)) this.#spare = before.surface;
-    this.#shown = { surface, panes: shares.length, mirror };
+    this.#shown = { surface, panes, mirror };
+    const { width, height } = surface.canvas;
+    const old = before?.surface.canvas;
+    const placed = before?.panes === panes && old?.width === width && old.height === height;
+    if (!placed) this.#place();
     this.#draw();
     return true;
   }
@@ -85,6 +90,7 @@ export class Canvas2dPainter {
   /** @param {Size} room */
   fit(room) {
     this.#room = room;
+    this.#place();
     this.#draw();
   }
 
@@ -101,7 +107,7 @@ export class Canvas2dPainter {
   drawInto(context, area) {
     if (this.#shown === null) return;
     drawPicture(context, this.#shown, area);
-    for (const [pane, { x, y, width, height }] of halves(area, this.#shown.panes).entries()) {
+    for (const [pane, { x, y, width, height }] of panesOf(area, this.#shown.panes).entries()) {
       const heat = this.#heats[pane];
       if (!heat || heat.share <= 0) continue;
       context.globalAlpha = heat.share;
@@ -141,7 +147,7 @@ export class Canvas2dPainter {
     }
   }
 
-  #draw() {
+  #place() {
     const size = this.size();
     if (this.#shown === null || size === null) return;
     const room = this.#room.width > 0 && this.#room.height > 0 ? this.#room : size;
@@ -149,14 +155,18 @@ export class Canvas2dPainter {
     // As large as it is shown, or the browser has to bring it to that size each time that a map changes above it.
     const drawn = area.width * area.height <= MOST_ENLARGED * size.width * size.height ? area : size;
     resize(this.#picture.canvas, drawn.width, drawn.height);
-    drawPicture(this.#picture.context, this.#shown, { ...drawn, x: 0, y: 0 });
     place(this.#picture.canvas, area, room);
-    for (const [pane, half] of halves(area, this.#shown.panes).entries()) {
+    for (const [pane, part] of panesOf(area, this.#shown.panes).entries()) {
       const heat = this.#heats[pane];
       if (!heat) continue;
-      place(heat.canvas, half, room);
+      place(heat.canvas, part, room);
       heat.canvas.classList.toggle("half", this.#shown.panes > 1);
     }
+  }
+
+  #draw() {
+    const { canvas, context } = this.#picture;
+    if (this.#shown) drawPicture(context, this.#shown, { x: 0, y: 0, width: canvas.width, height: canvas.height });
   }
 }
 
@@ -212,25 +222,12 @@ class Heat extends Surface {
  */
 function drawPicture(context, { surface, panes, mirror }, area) {
   context.save();
-  for (const { x, y, width, height } of halves(area, panes)) {
+  for (const { x, y, width, height } of panesOf(area, panes)) {
     if (mirror) context.setTransform(-1, 0, 0, 1, x + width, y);
     else context.setTransform(1, 0, 0, 1, x, y);
     context.drawImage(surface.canvas, 0, 0, width, height);
   }
   context.restore();
-}
-
-/**
- * The panes of an area; `drawMarks` covers what may be left between them.
- *
- * @param {Area} area
- * @param {number} panes 1 or 2
- * @returns {Area[]}
- */
-function halves(area, panes) {
-  const width = Math.floor(area.width / panes);
-  const first = { ...area, width };
-  return panes === 1 ? [first] : [first, { ...first, x: area.x + area.width - width }];
 }
 
 /**

@@ -8,6 +8,7 @@
 import { INK } from "./colours.js";
 import { contour } from "./contour.js";
 import { layOut } from "./layout.js";
+import { panesOf } from "./picture_painter.js";
 
 const BASELINE = 1.11; // em below the top of a plate: centres the capitals
 const CORNER = 0.28; // em
@@ -22,21 +23,23 @@ const RIM = 0.5; // how far the plate's edge goes from its own colour to that of
  * @param {string} fonts as in CSS
  */
 export function drawMarks(context, panes, look, area, density, fonts) {
-  const width = Math.floor(area.width / panes.length);
-  for (const [number, pane] of panes.entries()) {
-    const x = area.x + (number === 0 ? 0 : area.width - width);
+  const parts = panesOf(area, panes.length);
+  for (const [number, { x, y, width, height }] of parts.entries()) {
+    const pane = panes[number];
+    if (!pane) continue;
     context.save();
     context.beginPath();
-    context.rect(x, area.y, width, area.height);
+    context.rect(x, y, width, height);
     context.clip();
-    context.translate(x, area.y);
-    drawPane(context, pane, look, width, area.height, density, fonts);
+    context.translate(x, y);
+    drawPane(context, pane, look, width, height, density, fonts);
     context.restore();
   }
-  if (panes.length < 2) return;
-  const seam = seamOf(width, area.height);
+  const [left, right] = parts;
+  if (!left || !right) return;
+  const seam = seamOf(left.width, left.height);
   context.fillStyle = INK;
-  context.fillRect(area.x + width - seam, area.y, area.width - 2 * width + 2 * seam, area.height);
+  context.fillRect(left.x + left.width - seam, area.y, right.x - left.x - left.width + 2 * seam, area.height);
 }
 
 /**

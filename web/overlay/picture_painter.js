@@ -59,3 +59,16 @@ export function contained(size, width, height) {
   const [shownWidth, shownHeight] = [Math.round(size.width * scale), Math.round(size.height * scale)];
   return { x: (width - shownWidth) >> 1, y: (height - shownHeight) >> 1, width: shownWidth, height: shownHeight };
 }
+
+/**
+ * Where two pictures that are compared stand; a pixel may be left between them.
+ *
+ * @param {Area} area
+ * @param {number} panes 1 or 2
+ * @returns {Area[]}
+ */
+export function panesOf(area, panes) {
+  const width = Math.floor(area.width / panes);
+  const first = { ...area, width };
+  return panes === 1 ? [first] : [first, { ...first, x: area.x + area.width - width }];
+}
