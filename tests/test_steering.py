@@ -35,7 +35,11 @@ const { CameraSteering } = await import(`${web}/steering.js`);
 const set = [];
 const sender = {
   encodings: [{ active: true, maxFramerate: 60 }],
-  getParameters() { return { encodings: structuredClone(this.encodings) }; },
+  getParameters() {
+    const [{ codec }] = this.encodings; // a browser puts the one that is named first
+    const others = (input.codecs ?? []).filter((known) => JSON.stringify(known) !== JSON.stringify(codec));
+    return { codecs: codec ? [codec, ...others] : others, encodings: structuredClone(this.encodings) };
+  },
   async setParameters({ encodings }) {
     set.push(encodings[0]);
     if (input.refused.includes(set.length)) throw new Error("not now");
@@ -59,9 +63,15 @@ USE = {
     "width": 1280,
     "height": 720,
     "inputSize": 224,
+    "light": None,
 }
 WHOLE = {"scaleResolutionDownBy": 1}
 HALF = {"scaleResolutionDownBy": 2}
+
+
+VP8 = {"mimeType": "video/VP8"}
+SINGLE = {"mimeType": "video/H264", "sdpFmtpLine": "packetization-mode=0;profile-level-id=42001f"}
+H264 = {"mimeType": "video/H264", "sdpFmtpLine": "packetization-mode=1;profile-level-id=42001f"}
 
 
 def limits(capacities: list[int], promised: float = 0) -> list[int | None]:
@@ -70,8 +80,8 @@ def limits(capacities: list[int], promised: float = 0) -> list[int | None]:
     return told
 
 
-def encoding(limit: int | None, **use: Any) -> dict[str, float]:
-    told: list[dict[str, float]] = run_module(ENCODE, [[limit, USE | use]])
+def encoding(limit: int | None, **use: Any) -> dict[str, Any]:
+    told: list[dict[str, Any]] = run_module(ENCODE, [[limit, USE | use]])
     return told[0]
 
 
@@ -129,7 +139,10 @@ def test_what_the_server_only_looks_at_is_sent_smaller() -> None:
     assert encoding(None, width=320, height=240) == WHOLE
 
 
-@pytest.mark.parametrize("use", [{"mode": "video"}, {"recording": True}, {"watched": True}])
+SEEN = [{"mode": "video"}, {"recording": True}, {"watched": True}]
+
+
+@pytest.mark.parametrize("use", SEEN)
 def test_what_somebody_watches_or_keeps_is_sent_whole(use: dict[str, Any]) -> None:
     assert encoding(None, **use) == WHOLE
     kept = encoding(12, **use)
@@ -145,6 +158,27 @@ def test_the_browser_is_told_at_the_beginning_and_when_it_changes() -> None:
     assert [each["scaleResolutionDownBy"] for each in told["set"]] == [1, 2]
     assert told["set"][0] == WHOLE | {"active": True}
     assert set(told["said"]) == {""}, "nothing that a person would miss"
+
+
+@pytest.mark.parametrize("use", SEEN)
+def test_the_lightest_codec_is_for_what_nobody_sees(use: dict[str, Any]) -> None:
+    assert encoding(None, light="video/H264") == HALF | {"codec": "video/H264"}
+    assert encoding(12, light="video/H264")["codec"] == "video/H264"
+    assert encoding(None, light="video/H264", **use) == WHOLE
+
+
+def steered(codecs: list[dict[str, str]]) -> list[Any]:
+    """The codec named to the sender, at the first statistics, while recording, and afterwards."""
+    calm = [(30 * second, 0) for second in range(1, 4)]
+    given = {"counted": calm, "use": USE | {"light": "video/H264"}, "uses": [{}, {"recording": True}, {}]}
+    told = run_module(STEER, given | {"refused": [], "codecs": codecs})
+    assert told["begun"] == HALF, "before the answer nobody knows what both ends have"
+    return [each.get("codec") for each in told["set"]]
+
+
+def test_the_lightest_codec_is_named_as_soon_as_both_ends_have_it() -> None:
+    assert steered([VP8, SINGLE, H264]) == [H264, VP8, H264]
+    assert steered([VP8, SINGLE]) == [None, None, None], "each slice in one packet: other pictures, no gain"
 
 
 def test_statistics_that_come_late_are_of_more_than_a_second() -> None:

@@ -13,6 +13,7 @@
 /** @import { Strip } from "./view/strip.js" */
 
 import { byId, setIcon } from "./dom.js";
+import { lightCodec } from "./light_codec.js";
 import { Live } from "./live.js";
 import { LiveViews } from "./live_views.js";
 import { strength } from "./overlay/timeline.js";
@@ -59,6 +60,8 @@ export class LivePage {
   state = null;
   #views;
   #steering = new CameraSteering();
+  /** @type {string | null} */
+  #light = null;
   #unsureSince = 0;
   #resultAt = 0; // when the newest result came, by the page's monotonic clock
   #startButton = byId("start", HTMLButtonElement);
@@ -86,6 +89,7 @@ export class LivePage {
       quiet: (seconds) =>
         seconds > 0 ? status(`No word from the server for ${seconds} s`, "bad") : status(...STATUS.live),
     });
+    void lightCodec().then((codec) => (this.#light = codec));
     this.#run.encoding = () => (this.#use ? this.#steering.begin(this.#use) : null);
     this.#views = new LiveViews(this.#run, { ...parts, recordingChanged: () => this.#drawState() });
     setInterval(() => this.live && this.#views.measure(parts.strip), SECOND_MS);
@@ -220,6 +224,7 @@ export class LivePage {
       width,
       height,
       inputSize: Math.max(card?.input_size ?? 0, second?.input_size ?? 0),
+      light: this.#light,
     };
   }
 

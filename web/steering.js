@@ -102,27 +102,31 @@ export class Pace {
  * @property {number} width
  * @property {number} height
  * @property {number} inputSize of the model, pixels
+ * @property {string | null} light MIME type of the codec that costs this device least; null where the browser knows best
  */
 
-/** @typedef {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number }} Encoding */
+/** @typedef {{ maxFramerate?: number, maxBitrate?: number, scaleResolutionDownBy: number, codec?: string }} Encoding */
+
+/** @typedef {RTCRtpEncodingParameters & { codec?: RTCRtpCodec }} Parameters browsers that know no codec here ignore it */
 
 /**
- * What the browser is told for such a limit. Where the server only looks at the pictures, smaller ones do as well; where
- * it sends or records them they stay as they are.
+ * What the browser is told for such a limit. Where the server only looks at the pictures, smaller ones by the lightest
+ * codec do as well; where it sends or records them they stay as they are.
  *
  * @param {number | null} limit pictures a second
  * @param {Use} use
  * @returns {Encoding}
  */
-export function encodingFor(limit, { mode, recording, watched, width, height, inputSize }) {
+export function encodingFor(limit, { mode, recording, watched, width, height, inputSize, light }) {
   const looksOnly = mode === "overlay" && !recording && !watched;
   const side = Math.max(LEAST_SIDE, INPUTS * inputSize);
   const scale = looksOnly ? Math.max(1, Math.min(width, height) / side) : 1;
   // No bound on the bits: both ends would take it for what the path carries, and a recording would begin blurred.
-  if (limit === null) return { scaleResolutionDownBy: scale };
+  const encoding = { scaleResolutionDownBy: scale, ...(looksOnly && light !== null ? { codec: light } : {}) };
+  if (limit === null) return encoding;
   const pixels = (width * height) / scale ** 2;
   const maxBitrate = Math.round(Math.max(LEAST_BITRATE, BITS_PER_PIXEL * pixels * limit));
-  return { maxFramerate: limit, maxBitrate, scaleResolutionDownBy: scale };
+  return { ...encoding, maxFramerate: limit, maxBitrate };
 }
 
 /** Keeps one session's camera stream to what its server can use. */
@@ -130,6 +134,8 @@ export class CameraSteering {
   #pace = new Pace();
   /** What the browser was told last, as JSON; null where it refused. @type {string | null} */
   #asked = JSON.stringify({ scaleResolutionDownBy: 1 });
+  /** The browser's own choice, which stands first until one is named. @type {RTCRtpCodec | undefined} */
+  #own;
 
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {
@@ -139,12 +145,12 @@ export class CameraSteering {
 
   /**
    * @param {Use} use
-   * @returns {Encoding} to begin with
+   * @returns {Encoding} to begin with; a codec can be named only once both ends know what they have in common
    */
   begin(use) {
-    const wanted = encodingFor(this.#pace.limit, use);
-    this.#asked = JSON.stringify(wanted);
-    return wanted;
+    const { codec, ...bounds } = encodingFor(this.#pace.limit, use);
+    this.#asked = JSON.stringify(bounds);
+    return bounds;
   }
 
   /**
@@ -170,15 +176,29 @@ export class CameraSteering {
     if (asked === this.#asked) return;
     this.#asked = asked;
     const parameters = sender.getParameters();
-    const [encoding] = parameters.encodings;
+    /** @type {Parameters | undefined} */
+    const encoding = parameters.encodings[0];
     if (!encoding) return;
     delete encoding.maxFramerate;
     delete encoding.maxBitrate;
-    Object.assign(encoding, wanted);
+    const { codec, ...bounds } = wanted;
+    const named = parameters.codecs.find((known) => known.mimeType === codec && !isSinglePacket(known));
+    Object.assign(encoding, bounds);
+    if (!encoding.codec) this.#own = parameters.codecs[0];
+    if (named) encoding.codec = named;
+    else if (encoding.codec && this.#own) encoding.codec = this.#own; // were none named, the last one would stay
     try {
       await sender.setParameters(parameters);
     } catch {
       this.#asked = null; // the session has ended, or is being changed at this moment: asked again with the next message
     }
   }
+}
+
+/**
+ * @param {RTCRtpCodec} codec
+ * @returns {boolean} whether it is H.264 whose every slice has to fit one packet
+ */
+function isSinglePacket({ sdpFmtpLine = "" }) {
+  return sdpFmtpLine.includes("packetization-mode=0");
 }
