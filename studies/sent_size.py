@@ -1,15 +1,15 @@
 """How small may a camera's pictures be sent? `python -m studies.sent_size DATA` with a folder of labelled pictures.
 
 In overlay mode the page keeps the whole picture and the server only looks at it. Here each picture sways before a
-camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded as VP8 at a bitrate
-that Chromium takes by itself, and decoded. What the model says of the last one is held against the label,
+camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded at a bitrate that
+Chromium takes by itself (H.264 by libx264 in place of Chromium's OpenH264), and decoded. What the model says of the last one is held against the label,
 and against what it says of that frame as the camera took it, by the measures of the gate for precisions
 (`export/gate.py`).
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import av
 import numpy as np
@@ -38,15 +38,19 @@ FPS = 30
 FRAMES = 15  # until the encoder has found its balance; the last one counts
 BITRATE = 1_700_000  # what Chromium sends up to 640 x 480 with at most; larger ones get somewhat more
 MAX_PIXELS = 10**8
+ENCODERS = {"vp8": "libvpx", "h264": "libx264"}  # by codec, FFmpeg's names
 
 
-def sent(frames: Iterable[av.VideoFrame], side: int | None) -> av.VideoFrame:
+Codec = Literal["vp8", "h264"]
+
+
+def sent(frames: Iterable[av.VideoFrame], side: int | None, codec: Codec) -> av.VideoFrame:
     """The last of some frames after it was shrunk so that its shorter side has `side` pixels, encoded and decoded.
 
     Frames that are no larger than that, and all where `side` is None, keep their size.
     """
     encoder: VideoCodecContext | None = None
-    decoder = av.CodecContext.create("vp8", "r")
+    decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, VideoCodecContext)
     last: av.VideoFrame | None = None
     for number, frame in enumerate(frames):
@@ -54,7 +58,7 @@ def sent(frames: Iterable[av.VideoFrame], side: int | None) -> av.VideoFrame:
         width, height = (int(length / scale) // 2 * 2 for length in (frame.width, frame.height))
         small = frame.reformat(width, height, interpolation="AREA", threads=1)
         if encoder is None:
-            encoder = open_encoder("libvpx", width, height, BITRATE)
+            encoder = open_encoder(ENCODERS[codec], width, height, BITRATE)
         small.pts, small.time_base = number * round(1 / FPS / VIDEO_TIME_BASE), VIDEO_TIME_BASE
         for packet in encoder.encode(small):
             last = decoder.decode(packet)[-1]
@@ -63,12 +67,12 @@ def sent(frames: Iterable[av.VideoFrame], side: int | None) -> av.VideoFrame:
 
 
 def fitted(
-    card: ModelCard, picture: NDArray[np.uint8], camera: tuple[int, int], sides: list[int | None]
+    card: ModelCard, picture: NDArray[np.uint8], camera: tuple[int, int], sides: list[int | None], codec: Codec
 ) -> list[NDArray[np.uint8]]:
     """What the model gets to see of a picture uint8 [H, W, 3]: as the camera took it, and as it was sent."""
     clip = MovingPhotograph(*camera, picture)
     frames = [clip.frame(number) for number in range(FRAMES)]
-    seen = [frames[-1], *(sent(frames, side) for side in sides)]
+    seen = [frames[-1], *(sent(frames, side, codec) for side in sides)]
     return [fit_frame(frame, card.input_size, card.resize) for frame in seen]
 
 
@@ -77,6 +81,7 @@ def main(
     model: Annotated[str, typer.Option(help="Name of a library model.")] = DEFAULT_MODEL,
     camera: Annotated[str, typer.Option(help="Its size.")] = "640x480",
     sides: Annotated[str, typer.Option(help="Pixels of the shorter side, with commas.")] = "360,280,224,160",
+    codec: Annotated[Codec, typer.Option(help="Of the stream.")] = "h264",
     pictures: Annotated[int, typer.Option(min=1, help="How many at most, spread over the folder.")] = 100,
 ) -> None:
     """Measure and print a table with a row for each size."""
@@ -95,13 +100,13 @@ def main(
     except ValueError:
         raise UserError("Sizes are numbers of pixels: --camera such as 640x480, --sides such as 360,224.") from None
     seen = [
-        fitted(localizer.card, read_picture(each.path, MAX_PIXELS), (width, height), wanted)
+        fitted(localizer.card, read_picture(each.path, MAX_PIXELS), (width, height), wanted, codec)
         for each in track(chosen, "Sending the pictures", console=console, transient=True)
     ]
     taken, *others = (np.stack(frames) for frames in zip(*seen, strict=True))
     reference = look_all(localizer, taken)
     tops = [look.top for look in reference]
-    table = Table(title=f"{camera}, {model}, {len(chosen)} pictures", box=None, pad_edge=False)
+    table = Table(title=f"{camera}, {codec}, {model}, {len(chosen)} pictures", box=None, pad_edge=False)
     for column in ("shorter side", "top class right", "the same", "map correlation", "box IoU", "plain map", "box IoU"):
         table.add_column(column, justify="right")
     table.add_row("as taken", f"{np.mean(labels == tops):.1%}")

@@ -147,15 +147,18 @@ class Recording:
         return [at - captured / 1e3 for at, captured in told if captured is not None]
 
 
-async def record(model: Path, folder: Path, planned: Phases) -> Recording:
-    """One session in mode "overlay", through every phase."""
+async def record(model: Path, folder: Path, planned: Phases, codec: str) -> Recording:
+    """One session in mode "overlay", through every phase; the camera's stream in "VP8" or "H264"."""
     camera, server, messages = Ticking(), Server(), list[Arrived]()
     phases = dict[str, tuple[float, float]]()
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     control = peer.createDataChannel("seekcam")
     results = peer.createDataChannel("seekcam-results", ordered=False, maxRetransmits=0)
     results.on("message", lambda data: messages.append(Arrived(time.time(), read_stamps(data))))
-    sender = peer.addTransceiver(camera, direction="sendrecv").sender
+    transceiver = peer.addTransceiver(camera, direction="sendrecv")
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    transceiver.setCodecPreferences([known for known in codecs if known.mimeType in (f"video/{codec}", "video/rtx")])
+    sender = transceiver.sender
     camera.report_as_a_browser(sender)
     with server.watched():
         async with serving(model, folder) as client, Relay(seed=1) as between:

@@ -1,13 +1,14 @@
 """Overlay mode over a bad network: real peers with a relay between them that loses, delays and overtakes packets.
 
 A run of 6 s is recorded for what holds on any machine: each map names its very frame, and no old one is shown as fresh.
-The slow tests assert rates and times as well, of some 20 s: a clear path, lossy ones, and a blackout. What the page
-does with what arrived is played to its own module afterwards.
+The slow tests assert rates and times as well, of some 20 s in either codec: a clear path, lossy ones, and a blackout.
+What the page does with what arrived is played to its own module afterwards.
 """
 
 import asyncio
+import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,20 +36,26 @@ AT_LENGTH: Phases = (
 )
 
 
-@pytest.fixture(scope="module")
-def long_recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy"), AT_LENGTH))
+Record = Callable[[Phases, str], Recording]
 
 
 @pytest.fixture(scope="module")
-def brief_recording(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy"), BRIEFLY))
+def recorded(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    @functools.cache
+    def made(planned: Phases, codec: str) -> Recording:
+        return asyncio.run(record(small_model_path, tmp_path_factory.mktemp("lossy"), planned, codec))
+
+    return made
 
 
-@pytest.fixture(params=["brief_recording", pytest.param("long_recording", marks=pytest.mark.slow)])
-def recording(request: pytest.FixtureRequest) -> Recording:
-    found: Recording = request.getfixturevalue(request.param)
-    return found
+@pytest.fixture(params=["VP8", "H264"])
+def long_recording(recorded: Record, request: pytest.FixtureRequest) -> Recording:
+    return recorded(AT_LENGTH, request.param)
+
+
+@pytest.fixture(params=["briefly", *(pytest.param(codec, marks=pytest.mark.slow) for codec in ("VP8", "H264"))])
+def recording(recorded: Record, request: pytest.FixtureRequest) -> Recording:
+    return recorded(BRIEFLY, "VP8") if request.param == "briefly" else recorded(AT_LENGTH, request.param)
 
 
 @pytest.mark.slow
