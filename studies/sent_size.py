@@ -2,9 +2,9 @@
 
 In overlay mode the page keeps the whole picture and the server only looks at it. Here each picture sways before a
 camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded at a bitrate that
-Chromium takes by itself (H.264 by libx264 in place of Chromium's OpenH264), and decoded. What the model says of the last one is held against the label,
-and against what it says of that frame as the camera took it, by the measures of the gate for precisions
-(`export/gate.py`).
+Chromium takes by itself (H.264 by libx264 in place of Chromium's OpenH264), and decoded. What the model says of the
+last one is held against the label, and against what it says of that frame as the camera took it, by the measures of the
+gate for precisions (`export/gate.py`).
 """
 
 from collections.abc import Iterable
