@@ -2,8 +2,9 @@
  * Picture and heat by Canvas 2D, where no graphics card does WebGL.
  *
  * There each pixel costs: the picture is drawn just as large as it is shown, and the heat is not drawn over it at all.
- * It lies above it as a small canvas of its own, which the browser enlarges while it puts the page together, so that a
- * new map over the same picture costs next to nothing.
+ * It lies above it as a canvas of its own, so that a new map over the same picture costs next to nothing. The browser puts
+ * them together at each change of either: smoothly enlarged that takes it four times as long as by repeated pixels. So
+ * the heat is drawn smoothly to some hundred pixels a side, and those are repeated.
  */
 
 /** @import { Context } from "./marks.js" */
@@ -14,6 +15,7 @@ import { FINE } from "./heat.js";
 import { contained, panesOf, resize, sizeOf } from "./picture_painter.js";
 
 const MOST_ENLARGED = 3; // times the pixels; beyond that the browser enlarges better, beside this page's work
+const HEAT_PIXELS = 90_000; // at most, of the heat as it lies on the screen: two to three of a desktop's to each
 
 /**
  * @typedef {{ surface: Surface, panes: number, mirror: boolean }} Shown
@@ -111,15 +113,16 @@ export class Canvas2dPainter {
       const heat = this.#heats[pane];
       if (!heat || heat.share <= 0) continue;
       context.globalAlpha = heat.share;
-      context.drawImage(heat.canvas, x, y, width, height);
+      context.drawImage(heat.fine, x, y, width, height);
     }
     context.globalAlpha = 1;
   }
 
   close() {
     // Safari counts the memory of canvases until they are collected.
-    for (const surface of [this.#picture, ...this.#heats, ...this.#slots, this.#shown?.surface, this.#spare]) {
-      if (surface) resize(surface.canvas, 0, 0);
+    const surfaces = [this.#picture, ...this.#slots, this.#shown?.surface, this.#spare];
+    for (const canvas of [...surfaces.map((surface) => surface?.canvas), ...this.#heats.flatMap((heat) => heat.canvases)]) {
+      if (canvas) resize(canvas, 0, 0);
     }
     this.#shown = null;
   }
@@ -160,6 +163,7 @@ export class Canvas2dPainter {
       const heat = this.#heats[pane];
       if (!heat) continue;
       place(heat.canvas, part, room);
+      heat.fit(part);
       heat.canvas.classList.toggle("half", this.#shown.panes > 1);
     }
   }
@@ -181,18 +185,28 @@ class Surface {
   }
 }
 
-/** One pane's, FINE x FINE, as it stands on the screen. */
+/** One pane's, as it stands on the screen. */
 class Heat extends Surface {
   share = 0;
+  #fine = new Surface(true);
   #colours = new Uint8ClampedArray(4 * FINE * FINE); // RGBA, not mirrored
-  #fresh = false; // the canvas does not hold them yet
+  #fresh = false; // `#fine` does not hold them yet
   #mirror = false;
 
   /** @param {string} kind for the page's styles */
   constructor(kind) {
     super(true);
     this.canvas.className = `heat ${kind}`;
-    resize(this.canvas, FINE, FINE);
+    resize(this.#fine.canvas, FINE, FINE);
+  }
+
+  /** FINE x FINE, at full opacity. */
+  get fine() {
+    return this.#fine.canvas;
+  }
+
+  get canvases() {
+    return [this.canvas, this.fine];
   }
 
   /** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
@@ -201,17 +215,38 @@ class Heat extends Surface {
     this.#fresh = true;
   }
 
+  /** @param {Size} area that it takes on the screen */
+  fit({ width, height }) {
+    const scale = Math.min(1, Math.sqrt(HEAT_PIXELS / (width * height)));
+    resize(this.canvas, Math.ceil(scale * width), Math.ceil(scale * height));
+    this.#draw();
+  }
+
   /**
    * @param {number} share how much of it is seen, 0 to 1
    * @param {boolean} mirror
    */
   show(share, mirror) {
-    if (share !== this.share) this.canvas.style.opacity = String(share);
+    const again = share > 0 && (this.#fresh || mirror !== this.#mirror);
+    if (again) {
+      const colours = mirror ? mirrored(this.#colours) : this.#colours;
+      this.#fine.context.putImageData(new ImageData(colours, FINE, FINE), 0, 0);
+      this.#fresh = false;
+      this.#mirror = mirror;
+    }
+    if (!again && share === this.share) return;
+    this.canvas.style.opacity = share > 0 ? "1" : "0";
     this.share = share;
-    if (share <= 0 || (!this.#fresh && mirror === this.#mirror)) return;
-    this.context.putImageData(new ImageData(mirror ? mirrored(this.#colours) : this.#colours, FINE, FINE), 0, 0);
-    this.#fresh = false;
-    this.#mirror = mirror;
+    this.#draw();
+  }
+
+  /** Its share is in the pixels: a see-through canvas would take the browser longer. */
+  #draw() {
+    if (this.share <= 0) return;
+    const { canvas, context } = this;
+    context.globalCompositeOperation = "copy";
+    context.globalAlpha = this.share;
+    context.drawImage(this.fine, 0, 0, canvas.width, canvas.height);
   }
 }
 
