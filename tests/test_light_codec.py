@@ -28,6 +28,7 @@ CHIP = PROCESSOR | {"powerEfficient": True}
         (CHIP, PROCESSOR, None),
         (PROCESSOR, CHIP, None),
         (PROCESSOR | {"smooth": False}, PROCESSOR, None),
+        (PROCESSOR | {"smooth": False}, PROCESSOR | {"smooth": False}, "video/H264"),
         (PROCESSOR | {"supported": False}, PROCESSOR, None),
     ],
 )

@@ -43,6 +43,7 @@ const sender = {
   async setParameters({ encodings }) {
     set.push(encodings[0]);
     if (input.refused.includes(set.length)) throw new Error("not now");
+    if (input.knowsNoCodec && encodings[0].codec) throw new Error("never");
     this.encodings = encodings;
   },
 };
@@ -55,6 +56,26 @@ for (const [second, [received, dropped]] of input.counted.entries()) {
   said.push(steering.said);
 }
 tell({ begun, set, said, last: sender.encodings[0] });
+"""
+# A sender that takes a while, asked for one change after the other without waiting.
+HASTE = """
+const { CameraSteering } = await import(`${web}/steering.js`);
+let [inside, most] = [0, 0];
+const scales = [];
+const sender = {
+  getParameters: () => ({ codecs: [], encodings: [{}] }),
+  async setParameters({ encodings }) {
+    most = Math.max(most, ++inside);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    inside -= 1;
+    scales.push(encodings[0].scaleResolutionDownBy);
+  },
+};
+const steering = new CameraSteering();
+steering.begin(input.use);
+const uses = [{ recording: true }, {}, { mode: "video" }].map((change) => ({ ...input.use, ...change }));
+await Promise.all(uses.map((use) => steering.apply(sender, use)));
+tell({ most, scales });
 """
 USE = {
     "mode": "overlay",
@@ -179,6 +200,20 @@ def steered(codecs: list[dict[str, str]]) -> list[Any]:
 def test_the_lightest_codec_is_named_as_soon_as_both_ends_have_it() -> None:
     assert steered([VP8, SINGLE, H264]) == [H264, VP8, H264]
     assert steered([VP8, SINGLE]) == [None, None, None], "each slice in one packet: other pictures, no gain"
+
+
+def test_a_browser_that_refuses_a_codec_heeds_the_bounds_all_the_same() -> None:
+    counted = [(30 * second, 15 * second) for second in range(1, 8)]
+    use = USE | {"light": "video/H264"}
+    given = {"counted": counted, "use": use, "refused": [], "codecs": [VP8, H264], "knowsNoCodec": True}
+    told = run_module(STEER, given)
+    assert ["codec" in each for each in told["set"]] == [True, False, False]
+    assert told["last"] == {"active": True, "maxFramerate": 15, "maxBitrate": 518_400} | HALF
+
+
+def test_changes_wait_for_each_other() -> None:
+    told = run_module(HASTE, {"use": USE})
+    assert told == {"most": 1, "scales": [1, 2, 1]}
 
 
 def test_statistics_that_come_late_are_of_more_than_a_second() -> None:

@@ -136,6 +136,8 @@ export class CameraSteering {
   #asked = JSON.stringify({ scaleResolutionDownBy: 1 });
   /** The browser's own choice, which stands first until one is named. @type {RTCRtpCodec | undefined} */
   #own;
+  #codecRefused = false;
+  #told = Promise.resolve();
 
   /** @returns {string} what the person should know; empty while nothing is held back */
   get said() {
@@ -165,13 +167,23 @@ export class CameraSteering {
   }
 
   /**
-   * Tell the browser, where it has not been told yet.
+   * Tell the browser, where it has not been told yet; one change after the other, since two at a time refuse each other.
    *
    * @param {RTCRtpSender} sender of the camera's track
    * @param {Use} use
+   * @returns {Promise<void>} fulfils when the browser has answered
    */
-  async apply(sender, use) {
-    const wanted = encodingFor(this.#pace.limit, use);
+  apply(sender, use) {
+    this.#told = this.#told.then(() => this.#tell(sender, use));
+    return this.#told;
+  }
+
+  /**
+   * @param {RTCRtpSender} sender
+   * @param {Use} use
+   */
+  async #tell(sender, use) {
+    const wanted = encodingFor(this.#pace.limit, this.#codecRefused ? { ...use, light: null } : use);
     const asked = JSON.stringify(wanted);
     if (asked === this.#asked) return;
     this.#asked = asked;
@@ -182,7 +194,7 @@ export class CameraSteering {
     delete encoding.maxFramerate;
     delete encoding.maxBitrate;
     const { codec, ...bounds } = wanted;
-    const named = parameters.codecs.find((known) => known.mimeType === codec && !isSinglePacket(known));
+    const named = parameters.codecs.find((known) => known.mimeType === codec && isOfManyPackets(known));
     Object.assign(encoding, bounds);
     if (!encoding.codec) this.#own = parameters.codecs[0];
     if (named) encoding.codec = named;
@@ -191,14 +203,15 @@ export class CameraSteering {
       await sender.setParameters(parameters);
     } catch {
       this.#asked = null; // the session has ended, or is being changed at this moment: asked again with the next message
+      this.#codecRefused ||= named !== undefined; // or this browser knows no codec here, and the rest must go through
     }
   }
 }
 
 /**
  * @param {RTCRtpCodec} codec
- * @returns {boolean} whether it is H.264 whose every slice has to fit one packet
+ * @returns {boolean} whether a part of a picture may take more than one packet; in H.264's mode 0, the usual one, it may not
  */
-function isSinglePacket({ sdpFmtpLine = "" }) {
-  return sdpFmtpLine.includes("packetization-mode=0");
+function isOfManyPackets({ mimeType, sdpFmtpLine = "" }) {
+  return mimeType !== "video/H264" || sdpFmtpLine.includes("packetization-mode=1");
 }

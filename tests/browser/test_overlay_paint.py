@@ -49,6 +49,29 @@ def test_the_heat_is_the_servers(painter: Painter, picture: Pixels, kind: str) -
         assert np.abs(whole.astype(int) - bare).max() <= most, "nothing stands on it"
 
 
+@pytest.mark.parametrize(
+    ("width", "density", "size"),
+    [(160, 1, (160, 120)), (640, 1, (347, 260)), (640, 3, (480, 360))],
+    ids=["as it is", "some 90000", "a quarter"],
+)
+def test_the_processor_puts_together_few_pixels_of_heat(
+    painter: Painter, width: int, density: float, size: tuple[int, int]
+) -> None:
+    painter.open("2d")
+    painter.show(width, width * HEIGHT // WIDTH, density)
+    painter.call("keep", 0)
+    prediction = predict(np.random.default_rng(0).integers(0, 256, (5, 7), np.uint8))
+    bare, whole = painter.paint([pane(prediction)], boxes=False, labels=False)
+    heat = painter.page.locator(".heat").first
+    assert heat.evaluate("canvas => [canvas.width, canvas.height, getComputedStyle(canvas).imageRendering]") == [
+        *size,
+        "pixelated",
+    ]
+    assert heat.evaluate("canvas => getComputedStyle(canvas).opacity") == "1", "see-through is in the pixels"
+    shown = cv2.resize(whole, bare.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    assert apart(bare, shown) < 3, "steps that nobody sees"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("turned", "size"),

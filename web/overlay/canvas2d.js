@@ -2,20 +2,18 @@
  * Picture and heat by Canvas 2D, where no graphics card does WebGL.
  *
  * There each pixel costs: the picture is drawn just as large as it is shown, and the heat is not drawn over it at all.
- * It lies above it as a canvas of its own, so that a new map over the same picture costs next to nothing. The browser puts
- * them together at each change of either: smoothly enlarged that takes it four times as long as by repeated pixels. So
- * the heat is drawn smoothly to some hundred pixels a side, and those are repeated.
+ * It lies above it as a canvas of its own, so that a new map over the same picture costs next to nothing.
  */
 
 /** @import { Context } from "./marks.js" */
 /** @import { Area, Picture, PicturePainter, Size } from "./picture_painter.js" */
 
 import { colourHeat } from "./colours.js";
-import { FINE } from "./heat.js";
+import { HeatCanvas } from "./heat_canvas.js";
 import { contained, panesOf, resize, sizeOf } from "./picture_painter.js";
+import { Surface } from "./surface.js";
 
 const MOST_ENLARGED = 3; // times the pixels; beyond that the browser enlarges better, beside this page's work
-const HEAT_PIXELS = 90_000; // at most, of the heat as it lies on the screen: two to three of a desktop's to each
 
 /**
  * @typedef {{ surface: Surface, panes: number, mirror: boolean }} Shown
@@ -27,7 +25,7 @@ export class Canvas2dPainter {
   kind = /** @type {const} */ ("2d");
   lost = false; // a browser gives a 2D canvas back by itself
   #picture = new Surface();
-  #heats = [new Heat(""), new Heat("second")];
+  #heats = [new HeatCanvas(""), new HeatCanvas("second")];
   elements = [this.#picture.canvas, ...this.#heats.map(({ canvas }) => canvas)];
   /** @type {(Surface | undefined)[]} */
   #slots = [];
@@ -84,7 +82,7 @@ export class Canvas2dPainter {
     const { width, height } = surface.canvas;
     const old = before?.surface.canvas;
     const placed = before?.panes === panes && old?.width === width && old.height === height;
-    if (!placed) this.#place();
+    if (!placed) this.#layOut();
     this.#draw();
     return true;
   }
@@ -92,7 +90,7 @@ export class Canvas2dPainter {
   /** @param {Size} room */
   fit(room) {
     this.#room = room;
-    this.#place();
+    this.#layOut();
     this.#draw();
   }
 
@@ -150,7 +148,7 @@ export class Canvas2dPainter {
     }
   }
 
-  #place() {
+  #layOut() {
     const size = this.size();
     if (this.#shown === null || size === null) return;
     const room = this.#room.width > 0 && this.#room.height > 0 ? this.#room : size;
@@ -171,82 +169,6 @@ export class Canvas2dPainter {
   #draw() {
     const { canvas, context } = this.#picture;
     if (this.#shown) drawPicture(context, this.#shown, { x: 0, y: 0, width: canvas.width, height: canvas.height });
-  }
-}
-
-class Surface {
-  canvas = document.createElement("canvas");
-  context;
-
-  constructor(alpha = false) {
-    const context = this.canvas.getContext("2d", { alpha });
-    if (!context) throw new Error("This browser gives no 2D canvas.");
-    this.context = context;
-  }
-}
-
-/** One pane's, as it stands on the screen. */
-class Heat extends Surface {
-  share = 0;
-  #fine = new Surface(true);
-  #colours = new Uint8ClampedArray(4 * FINE * FINE); // RGBA, not mirrored
-  #fresh = false; // `#fine` does not hold them yet
-  #mirror = false;
-
-  /** @param {string} kind for the page's styles */
-  constructor(kind) {
-    super(true);
-    this.canvas.className = `heat ${kind}`;
-    resize(this.#fine.canvas, FINE, FINE);
-  }
-
-  /** FINE x FINE, at full opacity. */
-  get fine() {
-    return this.#fine.canvas;
-  }
-
-  get canvases() {
-    return [this.canvas, this.fine];
-  }
-
-  /** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
-  set colours(colours) {
-    this.#colours = colours;
-    this.#fresh = true;
-  }
-
-  /** @param {Size} area that it takes on the screen */
-  fit({ width, height }) {
-    const scale = Math.min(1, Math.sqrt(HEAT_PIXELS / (width * height)));
-    resize(this.canvas, Math.ceil(scale * width), Math.ceil(scale * height));
-    this.#draw();
-  }
-
-  /**
-   * @param {number} share how much of it is seen, 0 to 1
-   * @param {boolean} mirror
-   */
-  show(share, mirror) {
-    const again = share > 0 && (this.#fresh || mirror !== this.#mirror);
-    if (again) {
-      const colours = mirror ? mirrored(this.#colours) : this.#colours;
-      this.#fine.context.putImageData(new ImageData(colours, FINE, FINE), 0, 0);
-      this.#fresh = false;
-      this.#mirror = mirror;
-    }
-    if (!again && share === this.share) return;
-    this.canvas.style.opacity = share > 0 ? "1" : "0";
-    this.share = share;
-    this.#draw();
-  }
-
-  /** Its share is in the pixels: a see-through canvas would take the browser longer. */
-  #draw() {
-    if (this.share <= 0) return;
-    const { canvas, context } = this;
-    context.globalCompositeOperation = "copy";
-    context.globalAlpha = this.share;
-    context.drawImage(this.fine, 0, 0, canvas.width, canvas.height);
   }
 }
 
@@ -277,13 +199,6 @@ function place({ style }, { x, y, width, height }, room) {
   style.top = `${(100 * y) / room.height}%`;
   style.width = `${(100 * width) / room.width}%`;
   style.height = `${(100 * height) / room.height}%`;
-}
-
-/** @param {Uint8ClampedArray<ArrayBuffer>} colours RGBA, FINE x FINE */
-function mirrored(colours) {
-  const pixels = new Uint32Array(colours.slice().buffer);
-  for (let row = 0; row < pixels.length; row += FINE) pixels.subarray(row, row + FINE).reverse();
-  return new Uint8ClampedArray(pixels.buffer);
 }
 
 /**
