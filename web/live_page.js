@@ -60,7 +60,7 @@ export class LivePage {
   state = null;
   #views;
   #steering = new CameraSteering();
-  /** @type {string | null} */
+  /** MIME type of the codec that costs this device least, once it is known. @type {string | null} */
   #light = null;
   #unsureSince = 0;
   #resultAt = 0; // when the newest result came, by the page's monotonic clock

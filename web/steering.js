@@ -187,30 +187,38 @@ export class CameraSteering {
     const asked = JSON.stringify(wanted);
     if (asked === this.#asked) return;
     this.#asked = asked;
-    const parameters = sender.getParameters();
-    /** @type {Parameters | undefined} */
-    const encoding = parameters.encodings[0];
-    if (!encoding) return;
-    delete encoding.maxFramerate;
-    delete encoding.maxBitrate;
-    const { codec, ...bounds } = wanted;
-    const named = parameters.codecs.find((known) => known.mimeType === codec && isOfManyPackets(known));
-    Object.assign(encoding, bounds);
-    if (!encoding.codec) this.#own = parameters.codecs[0];
-    if (named) encoding.codec = named;
-    else if (encoding.codec && this.#own) encoding.codec = this.#own; // were none named, the last one would stay
     try {
+      const parameters = sender.getParameters();
+      /** @type {Parameters | undefined} */
+      const encoding = parameters.encodings[0];
+      if (!encoding) return;
+      this.#enter(wanted, encoding, parameters.codecs);
       await sender.setParameters(parameters);
     } catch {
       this.#asked = null; // the session has ended, or is being changed at this moment: asked again with the next message
-      this.#codecRefused ||= named !== undefined; // or this browser knows no codec here, and the rest must go through
+      this.#codecRefused ||= wanted.codec !== undefined; // or this browser knows no codec here: the rest must go through
     }
+  }
+
+  /**
+   * @param {Encoding} wanted
+   * @param {Parameters} encoding changed here
+   * @param {RTCRtpCodec[]} codecs that both ends have
+   */
+  #enter({ codec, ...bounds }, encoding, codecs) {
+    delete encoding.maxFramerate;
+    delete encoding.maxBitrate;
+    Object.assign(encoding, bounds);
+    if (!encoding.codec) this.#own = codecs[0];
+    const light = codecs.find((known) => known.mimeType === codec && isOfManyPackets(known));
+    if (light) encoding.codec = light;
+    else if (encoding.codec && this.#own) encoding.codec = this.#own; // were none named, the last one would stay
   }
 }
 
 /**
  * @param {RTCRtpCodec} codec
- * @returns {boolean} whether a part of a picture may take more than one packet; in H.264's mode 0, the usual one, it may not
+ * @returns {boolean} whether a part of a picture may take more than one packet; in H.264's usual mode, 0, it may not
  */
 function isOfManyPackets({ mimeType, sdpFmtpLine = "" }) {
   return mimeType !== "video/H264" || sdpFmtpLine.includes("packetization-mode=1");

@@ -55,14 +55,14 @@ export class HeatCanvas extends Surface {
    * @param {boolean} mirror
    */
   show(share, mirror) {
-    const again = share > 0 && (this.#fresh || mirror !== this.#mirror);
-    if (again) {
+    const changed = share > 0 && (this.#fresh || mirror !== this.#mirror);
+    if (changed) {
       const colours = mirror ? mirrored(this.#colours) : this.#colours;
       this.#fine.context.putImageData(new ImageData(colours, FINE, FINE), 0, 0);
       this.#fresh = false;
       this.#mirror = mirror;
     }
-    if (!again && share === this.share) return;
+    if (!changed && share === this.share) return;
     this.canvas.style.opacity = share > 0 ? "1" : "0";
     this.share = share;
     this.#draw();
