@@ -133,15 +133,20 @@ def _border_cells(mask: Mask) -> NDArray[np.bool_]:
 
 def _largest_components(mask: Mask, limit: int) -> list[tuple[int, int, int, int]]:
     """x, y, width and height of the `limit` largest components, largest first; all but the first must be no specks."""
-    # OpenCV's own statistics take five times as long as the labels, and so do labels of 32 bits, made in parallel.
-    count, labels = cv2.connectedComponentsWithAlgorithm(mask, 8, cv2.CV_16U, cv2.CCL_GRANA)
-    if count == 1:
+    left, top, width, height = cv2.boundingRect(mask)
+    if width == 0:
         return []  # nothing but background
+    # OpenCV's own statistics take five times as long as the labels, and so do labels of 32 bits, made in parallel.
+    count, labels = cv2.connectedComponentsWithAlgorithm(
+        mask[top : top + height, left : left + width], 8, cv2.CV_16U, cv2.CCL_GRANA
+    )
+    if count == 2:
+        return [(left, top, width, height)]  # one component, as most maps have: counting its pixels takes the longest
     areas = np.bincount(labels.ravel())[1:]
     found = []
     for index in np.flatnonzero(areas >= np.sort(areas)[-limit:][0]):
         x, y, w, h = cv2.boundingRect((labels == index + 1).view(np.uint8))
-        found.append((-int(areas[index]), y, x, w, h))
+        found.append((-int(areas[index]), top + y, left + x, w, h))
     found = sorted(found)[:limit]  # of equally large ones the upper, then the left
     kept = [each for rank, each in enumerate(found) if rank == 0 or -each[0] >= MIN_AREA * SIDE * SIDE]
     return [(x, y, w, h) for _, y, x, w, h in kept]
