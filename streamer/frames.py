@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import av
+import cv2
 import numpy as np
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -34,14 +36,19 @@ def fit_frame(frame: av.VideoFrame, size: int, resize: str) -> NDArray[np.uint8]
     Args:
         resize: the card's filter, "area" or "linear".
     """
-    fitted = _converted(frame, size, size, "rgb24", interpolation=_FILTERS[resize])
-    return cast("NDArray[np.uint8]", fitted.to_ndarray())
+    return _rgb(frame, size, size, resize)
 
 
 def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The whole frame as RGB uint8 [H, W, 3]."""
-    whole = _converted(frame, frame.width, frame.height, "rgb24", interpolation=_FILTERS["area"])
-    return cast("NDArray[np.uint8]", whole.to_ndarray())
+    return _rgb(frame, frame.width, frame.height, "area")
+
+
+def _rgb(frame: av.VideoFrame, width: int, height: int, resize: str) -> NDArray[np.uint8]:
+    # swscale writes planes of red, green and blue more than twice as fast as pixels of all three, to within one level.
+    converted = _converted(frame, width, height, "gbrp", interpolation=_FILTERS[resize])
+    green, blue, red = (_plane(plane)[:height, :width] for plane in converted.planes)
+    return cast("NDArray[np.uint8]", cv2.merge((red, green, blue)))
 
 
 def paint_frame(
@@ -93,13 +100,14 @@ def _converted(frame: av.VideoFrame, width: int, height: int, pixels: str, **opt
 def planes(frame: av.VideoFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Views of a yuv420p frame's planes, cropped to even sides: y [H, W], u and v [H/2, W/2]."""
     height, width = frame.height // 2, frame.width // 2
-    y, u, v = (
-        np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * plane.height].reshape(
-            plane.height, plane.line_size
-        )
-        for plane in frame.planes
-    )
+    y, u, v = (_plane(plane) for plane in frame.planes)
     return y[: 2 * height, : 2 * width], u[:height, :width], v[:height, :width]
+
+
+def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
+    """A view of one plane, with what fills up its lines."""
+    values = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * plane.height]
+    return values.reshape(plane.height, plane.line_size)
 
 
 def from_planes(picture: Sequence[NDArray[np.uint8]], like: av.VideoFrame) -> av.VideoFrame:

@@ -137,7 +137,7 @@ class Stream:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
         if self.closed:
             return  # the last frame of a track can come after its end
-        seconds = float(frame.pts * frame.time_base) if frame.pts is not None and frame.time_base else received
+        seconds = frame.time if frame.pts is not None and frame.time_base else received
         if self._origin is None:
             self._origin = seconds
         self.state = "playing"

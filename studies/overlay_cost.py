@@ -2,7 +2,7 @@
 
 `python -m studies.overlay_cost` sends 30 frames a second to servers of its own through real peer connections, in mode
 "video" and in mode "overlay" in turns, so that whatever else the machine does falls on both; the median over the rounds
-counts. "Without inference" runs the same server with a model that costs next to nothing (`floor_model.py`). The exit
+counts. "Without inference" runs the same server with a model that answers without looking (`floor_model.py`). The exit
 code is 1 when overlay mode costs more than its bound there.
 """
 
