@@ -1,5 +1,8 @@
 """The provider decision: explicit, with a reason, and never a silent fallback."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import onnxruntime as ort
@@ -85,3 +88,16 @@ def test_tensorrt_s_ranges_hold_every_input_of_the_graph(
         }
         ranges = dict(item.split(":") for item in options[f"trt_profile_{bound}_shapes"].split(","))
         assert {name: [int(n) for n in shape.split("x")] for name, shape in ranges.items()} == expected
+
+
+@pytest.mark.parametrize("module", ["localization.model", "export.onnx", "streamer.engine", "studies.floor_model"])
+def test_whoever_imports_onnx_runtime_through_us_leaves_it_without_its_reports(module: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    code = f"import {module}, os, sys; assert 'onnxruntime' in sys.modules; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "1"
+    # It keeps what it would report, and this machine's number, in a folder of its own.
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name.lower()]

@@ -153,3 +153,11 @@ def test_on_a_phone_both_halves_and_their_lists_are_in_reach(visitor: Visitor, d
     assert stage is not None
     assert stage["height"] < 160, "no empty room around the wide picture"
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = [page.locator(part).bounding_box() for part in (".overlay > .marks", ".heat:not(.right)", ".heat.right")]
+    picture, left, right = (box for box in boxes if box is not None)
+    # Side by side, without a gap, over the whole picture.
+    assert [left["x"], left["y"], left["height"]] == pytest.approx([picture[k] for k in ("x", "y", "height")], abs=1)
+    assert [right["y"], right["height"]] == pytest.approx([left["y"], left["height"]], abs=0.5)
+    assert [left["x"] + left["width"], right["x"] + right["width"]] == pytest.approx(
+        [right["x"], picture["x"] + picture["width"]], abs=1
+    )

@@ -25,7 +25,7 @@ export class Canvas2dPainter {
   kind = /** @type {const} */ ("2d");
   lost = false; // a browser gives a 2D canvas back by itself
   #picture = new Surface();
-  #heats = [new HeatCanvas(""), new HeatCanvas("second")];
+  #heats = [new HeatCanvas(""), new HeatCanvas("right")];
   elements = [this.#picture.canvas, ...this.#heats.map(({ canvas }) => canvas)];
   /** @type {(Surface | undefined)[]} */
   #slots = [];
