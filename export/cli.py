@@ -20,6 +20,8 @@ from localization.errors import ModelFileError
 from localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
 from localization.model import read_card
 
+PIPE_WIDTH = 1000  # columns: what goes to a pipe or a file is not cut to a terminal's width
+
 
 class PrecisionName(StrEnum):
     """The values of `export.precision.Precision`, which cannot be imported here without torch."""
@@ -108,6 +110,8 @@ def list_models() -> None:
         cells = (len(card.classes), card.input_size, card.spread_size, card.dataset)
         table.add_row(shown, "ready", *(Text(str(cell)) for cell in cells))
     console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
     console.print(table)
     for reason in unusable:
         console.print(Text(str(reason)), soft_wrap=True)

@@ -45,7 +45,8 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _rgb(frame: av.VideoFrame, width: int, height: int, resize: str) -> NDArray[np.uint8]:
-    # swscale writes planes of red, green and blue more than twice as fast as pixels of all three, to within one level.
+    # swscale writes planes of red, green and blue in 0.4 of the time of pixels of all three (640x480, yuv420p). Both
+    # differ by one level at most, but for RGB of 16 bits that is not scaled: by up to 7.
     converted = _converted(frame, width, height, "gbrp", interpolation=_FILTERS[resize])
     green, blue, red = (_plane(plane)[:height, :width] for plane in converted.planes)
     return cast("NDArray[np.uint8]", cv2.merge((red, green, blue)))

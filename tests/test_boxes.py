@@ -111,6 +111,16 @@ def test_components_are_all_that_are_no_specks(seed: int) -> None:
         assert box == (x0 / SIDE, y0 / SIDE, (x1 + 1) / SIDE, (y1 + 1) / SIDE)
 
 
+@pytest.mark.parametrize("maker", ["largest", "components"])
+def test_boxes_stand_where_their_components_do_also_away_from_the_borders(maker: BoxMaker) -> None:
+    grid = np.maximum(bump(0.35, 0.4, 0.1), bump(0.8, 0.7, 0.08))
+    expected = [span(c) for c in components(bilinear(grid, SIDE) >= 0.5)]
+    boxes = find_boxes(grid, maker, 0.5)
+    for (box, _), (x0, y0, x1, y1) in zip(boxes, expected[: 1 if maker == "largest" else 2], strict=True):
+        assert min(x0, y0) > 0
+        assert box == (x0 / SIDE, y0 / SIDE, (x1 + 1) / SIDE, (y1 + 1) / SIDE)
+
+
 def test_two_objects_give_one_box_or_two() -> None:
     grid = np.maximum(bump(0.2, 0.3, 0.12), bump(0.8, 0.7, 0.08))
     assert len(find_boxes(grid, "largest", 0.5)) == 1

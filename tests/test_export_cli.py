@@ -49,7 +49,7 @@ def test_list_tells_what_is_ready_unusable_and_not_built(
     (tmp_path / f"{DEFAULT_MODEL}.onnx").symlink_to(default_model_path)
     bare_file(tmp_path / "bare.onnx")
     (tmp_path / "text.onnx").write_text("no model at all")
-    result = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "40"})
     assert result.exit_code == 0
     lines = {line.split()[0]: line for line in result.output.splitlines() if line.strip()}
     assert lines[DEFAULT_MODEL].split()[1:6] == ["(default)", "ready", "1000", "224", "14"]

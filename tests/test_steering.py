@@ -77,6 +77,25 @@ const uses = [{ recording: true }, {}, { mode: "video" }].map((change) => ({ ...
 await Promise.all(uses.map((use) => steering.apply(sender, use)));
 tell({ most, scales });
 """
+# A sender that cannot say at first, or ever, what it does.
+ODD = """
+const { CameraSteering } = await import(`${web}/steering.js`);
+const answers = {
+  throwing: () => { throw new Error("not now"); },
+  "not negotiated": () => ({ codecs: [], encodings: [] }),
+  "without codecs": () => ({ encodings: [{}] }),
+  able: () => ({ codecs: input.codecs, encodings: [{}] }),
+};
+const set = [];
+const sender = {
+  getParameters: () => answers[input.said.shift()](),
+  setParameters: async ({ encodings }) => set.push(encodings[0]),
+};
+const steering = new CameraSteering();
+steering.begin({ ...input.use, mode: "video" });
+while (input.said.length) await steering.apply(sender, input.use);
+tell(set);
+"""
 USE = {
     "mode": "overlay",
     "recording": False,
@@ -207,8 +226,19 @@ def test_a_browser_that_refuses_a_codec_heeds_the_bounds_all_the_same() -> None:
     use = USE | {"light": "video/H264"}
     given = {"counted": counted, "use": use, "refused": [], "codecs": [VP8, H264], "knowsNoCodec": True}
     told = run_module(STEER, given)
-    assert ["codec" in each for each in told["set"]] == [True, False, False]
+    assert ["codec" in each for each in told["set"]] == [True, False], "what it began with holds until there is a limit"
     assert told["last"] == {"active": True, "maxFramerate": 15, "maxBitrate": 518_400} | HALF
+
+
+@pytest.mark.parametrize("odd", ["throwing", "not negotiated"])
+def test_what_a_sender_could_not_take_at_first_it_is_told_again_codec_and_all(odd: str) -> None:
+    use = USE | {"light": "video/H264"}
+    assert run_module(ODD, {"use": use, "codecs": [VP8, H264], "said": [odd, odd, "able"]}) == [HALF | {"codec": H264}]
+
+
+def test_a_sender_that_lists_no_codecs_heeds_the_bounds() -> None:
+    use = USE | {"light": "video/H264"}
+    assert run_module(ODD, {"use": use, "said": ["without codecs"]}) == [HALF]
 
 
 def test_changes_wait_for_each_other() -> None:

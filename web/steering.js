@@ -132,7 +132,7 @@ export function encodingFor(limit, { mode, recording, watched, width, height, in
 /** Keeps one session's camera stream to what its server can use. */
 export class CameraSteering {
   #pace = new Pace();
-  /** What the browser was told last, as JSON; null where it refused. @type {string | null} */
+  /** What the browser took last, as JSON. */
   #asked = JSON.stringify({ scaleResolutionDownBy: 1 });
   /** The browser's own choice, which stands first until one is named. @type {RTCRtpCodec | undefined} */
   #own;
@@ -183,20 +183,22 @@ export class CameraSteering {
    * @param {Use} use
    */
   async #tell(sender, use) {
-    const wanted = encodingFor(this.#pace.limit, this.#codecRefused ? { ...use, light: null } : use);
-    const asked = JSON.stringify(wanted);
-    if (asked === this.#asked) return;
-    this.#asked = asked;
+    let named = false;
     try {
+      const wanted = encodingFor(this.#pace.limit, this.#codecRefused ? { ...use, light: null } : use);
+      const asked = JSON.stringify(wanted);
+      if (asked === this.#asked) return;
       const parameters = sender.getParameters();
       /** @type {Parameters | undefined} */
       const encoding = parameters.encodings[0];
       if (!encoding) return;
-      this.#enter(wanted, encoding, parameters.codecs);
+      named = this.#enter(wanted, encoding, parameters.codecs ?? []);
       await sender.setParameters(parameters);
+      this.#asked = asked;
     } catch {
-      this.#asked = null; // the session has ended, or is being changed at this moment: asked again with the next message
-      this.#codecRefused ||= wanted.codec !== undefined; // or this browser knows no codec here: the rest must go through
+      // The session has ended, or is being changed at this moment: asked again with the next message. Or this browser
+      // knows no codec here: the rest must go through.
+      this.#codecRefused ||= named;
     }
   }
 
@@ -204,6 +206,7 @@ export class CameraSteering {
    * @param {Encoding} wanted
    * @param {Parameters} encoding changed here
    * @param {RTCRtpCodec[]} codecs that both ends have
+   * @returns {boolean} whether it names the codec that is wanted
    */
   #enter({ codec, ...bounds }, encoding, codecs) {
     delete encoding.maxFramerate;
@@ -213,6 +216,7 @@ export class CameraSteering {
     const light = codecs.find((known) => known.mimeType === codec && isOfManyPackets(known));
     if (light) encoding.codec = light;
     else if (encoding.codec && this.#own) encoding.codec = this.#own; // were none named, the last one would stay
+    return light !== undefined;
   }
 }
 
