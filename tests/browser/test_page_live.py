@@ -82,9 +82,8 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
 
     def arrived() -> bool:
         streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
-        # The camera of the page before may not have left yet.
-        cameras = [stream["settings"] for stream in streams if stream["source"] == "camera"]
-        return any(all(settings[name] == value for name, value in wanted.items()) for settings in cameras)
+        settings = next(stream for stream in streams if stream["source"] == "camera")["settings"]
+        return all(settings[name] == value for name, value in wanted.items())
 
     eventually(page, arrived)
 
