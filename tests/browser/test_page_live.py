@@ -88,6 +88,42 @@ def test_class_method_threshold_and_paint_change_live(visitor: Visitor, server: 
     eventually(page, arrived)
 
 
+def test_a_row_keeps_its_class_under_the_pointer_and_the_focus(visitor: Visitor, server: Server) -> None:
+    script = """
+      window.turned = false;
+      const { set } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "onmessage");
+      Object.defineProperty(RTCDataChannel.prototype, "onmessage", {
+        set(listener) {
+          set.call(this, ({ data }) => {
+            const message = JSON.parse(data);
+            if (message.top && turned) message.top.reverse();
+            listener({ data: JSON.stringify(message) });
+          });
+        },
+      });"""
+    page = visitor.go_live(server.url, script=VIDEO_MODE + script)
+    row, name = page.locator(".rank").first, page.locator(".rank .name").first
+
+    def turn() -> None:
+        page.evaluate("window.turned = !window.turned")
+        page.wait_for_timeout(500)  # several redraws
+
+    row.hover()
+    pointed = name.inner_text()
+    row.click()  # which focuses it too
+    expect(row).to_have_attribute("aria-pressed", "true")
+    turn()
+    assert name.inner_text() == pointed
+    row.press("Tab")  # on to the second row, by keyboard
+    focused = page.locator(".rank .name").nth(1).inner_text()
+    page.mouse.move(10, 10)
+    turn()
+    assert page.locator(".rank .name").nth(1).inner_text() == focused
+    page.get_by_role("combobox", name="Mapped class").focus()
+    turn()
+    expect(name).not_to_have_text(pointed)  # the last of five leads now
+
+
 @pytest.mark.slow
 def test_the_picture_is_mirrored_by_the_server(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url)

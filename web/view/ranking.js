@@ -37,7 +37,8 @@ export class Ranking {
   #redraw = new Redraw(() => this.#draw(), () => REDRAW_MS);
   /** @type {number | undefined} */
   #saying;
-  #held = false;
+  #pointed = false;
+  #focused = false; // by keyboard; a click focuses as well, and must not end what the pointer holds
 
   /**
    * @param {{ headline: HTMLElement, subline: HTMLElement, list: HTMLElement }} places
@@ -60,11 +61,10 @@ export class Ranking {
       this.#rows.push(row);
       this.#list.append(make("li", { hidden: "" }, button));
     }
-    // A row must not become another class under the pointer or the focus.
-    this.#list.addEventListener("pointerenter", (event) => (this.#held = event.pointerType === "mouse"));
-    this.#list.addEventListener("pointerleave", () => (this.#held = false));
-    this.#list.addEventListener("focusin", () => (this.#held = this.#list.querySelector(":focus-visible") !== null));
-    this.#list.addEventListener("focusout", () => (this.#held = false));
+    this.#list.addEventListener("pointerenter", (event) => (this.#pointed = event.pointerType === "mouse"));
+    this.#list.addEventListener("pointerleave", () => (this.#pointed = false));
+    this.#list.addEventListener("focusin", () => (this.#focused = this.#list.querySelector(":focus-visible") !== null));
+    this.#list.addEventListener("focusout", () => (this.#focused = false));
   }
 
   /** @param {Wanted} wanted */
@@ -95,6 +95,11 @@ export class Ranking {
   /** @returns {number[]} */
   get #chosen() {
     return this.#isOwn ? this.#wanted.chosen : [];
+  }
+
+  /** @returns {boolean} whether rows keep their classes: none may become another under the pointer or the focus */
+  get #held() {
+    return this.#pointed || this.#focused;
   }
 
   #draw() {
