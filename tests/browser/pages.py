@@ -66,6 +66,7 @@ TRAFFIC = """async () => ({
     state: peer.connectionState,
     stats: [...(await peer.getStats()).values()].filter(({ type }) => ["inbound-rtp", "transport"].includes(type)) }))),
 })"""
+PALE = 0.49  # colourfulness of the camera's cat: 0.42 to 0.46 alone, 0.53 and more with a map half over it
 CATS = ("tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat", "lynx")
 
 
@@ -185,6 +186,11 @@ def pixels(page: Page) -> NDArray[np.float32]:
     shown = cv2.imdecode(np.frombuffer(picture(page).screenshot(), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert shown is not None
     return cv2.resize(shown, (64, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def is_marked(page: Page) -> bool:
+    """Whether there is a map over the camera's cat."""
+    return colourfulness(pixels(page)) > PALE
 
 
 def colourfulness(rgb: NDArray[np.float32]) -> float:
