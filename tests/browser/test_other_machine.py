@@ -37,8 +37,9 @@ class Cable:
     visitor_address: str
 
 
-def ip(*arguments: str) -> None:
-    subprocess.run(("ip", *arguments), check=True, capture_output=True, text=True)
+def ip(*arguments: str) -> str:
+    """Run the `ip` command; what it printed comes back."""
+    return subprocess.run(("ip", *arguments), check=True, capture_output=True, text=True).stdout
 
 
 def needs() -> str:
@@ -74,6 +75,11 @@ def cable() -> Iterator[Cable]:
             ip("-n", name, "address", "add", f"{address}/30", "dev", "cable")
             ip("-n", name, "link", "set", "cable", "up")
             ip("-n", name, "link", "set", "lo", "up")
+        # An address that becomes valid later would end what Chromium is just loading ("network changed").
+        until = time.monotonic() + START_LIMIT
+        while any(ip("-n", name, "address", "show", "tentative") for name in (joined.server, joined.visitor)):
+            assert time.monotonic() < until, "an address stayed tentative"
+            time.sleep(0.1)
         yield joined
     finally:
         for name in (joined.server, joined.visitor):  # the cable goes with them
