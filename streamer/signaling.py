@@ -300,5 +300,7 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
         raise NoCandidatesError("The server has no network address or port left to offer: check --ice-ports.")
     for transceiver in video:
         rtc.encode_steadily(transceiver)
+    if peer.sctp is not None:
+        rtc.outlast_losses(peer.sctp)
     text = asking_for_quality(peer.localDescription.sdp)
     return advertised(text, hub.config.advertise) if hub.config.advertise else text
