@@ -19,6 +19,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ def pack(prediction: Prediction, stamps: Stamps, limit: int) -> bytes:
     share = room // len(sides)
     for side in sides:
         for shown, boxes in side.wishes[:1]:
-            grid, coarser = _fitting(shown, share - _BOX.size * len(boxes[:1]))
+            grid, coarser = side.fitting(shown, share - _BOX.size * len(boxes[:1]))
             room -= side.take(grid, boxes[:1])
             truncated |= coarser
     for side in sides:
@@ -75,7 +76,7 @@ def pack(prediction: Prediction, stamps: Stamps, limit: int) -> bytes:
             if number > 0 and _cost(shown.grid.shape) > room:
                 truncated = True
                 continue
-            room -= side.take(_packed(shown) if number > 0 else b"", [])
+            room -= side.take(side.whole(shown) if number > 0 else b"", [])
             fitting = rest[: min(MAX_BOXES - len(side.boxes), room // _BOX.size)]
             truncated |= len(fitting) < len(rest)
             room -= side.take(b"", fitting)
@@ -83,7 +84,7 @@ def pack(prediction: Prediction, stamps: Stamps, limit: int) -> bytes:
         for side in sides:
             for other in side.others[number : number + 1]:
                 if _cost(other.grid.shape) <= room:
-                    room -= side.take(_packed(other), [])
+                    room -= side.take(side.whole(other), [])
     header = _HEADER.pack(
         VERSION,
         TRUNCATED if truncated else 0,
@@ -116,10 +117,28 @@ class _Side:
         self.grids: list[bytes] = []
         self.boxes: list[Box] = []
         self._prediction = prediction
+        self._values = _values((*prediction.maps[:255], *prediction.others))
         self._names = _text(prediction.model) + _text(prediction.method)
         self._shown = b"".join(_SHOWN.pack(shown.index) for shown, _ in self.wishes)
         self._top = b"".join(_TOP.pack(ranked.index, _u16(ranked.score)) for ranked in prediction.top)
         self.size = len(self._names) + _COUNTS.size + len(self._shown) + len(self._top)
+
+    def whole(self, shown: ClassMap) -> bytes:
+        """One of the side's maps."""
+        return _grid(shown, shown.grid.shape) + self._values[shown]
+
+    def fitting(self, shown: ClassMap, room: int) -> tuple[bytes, bool]:
+        """The map in at most `room` bytes, and whether it had to be made coarser; nothing where that is too much."""
+        rows, columns = shown.grid.shape
+        while _cost((rows, columns)) > room and min(rows, columns) > LEAST_SIDE:
+            scale = max(rows, columns) / (max(rows, columns) - 1)
+            rows, columns = max(1, math.floor(rows / scale)), max(1, math.floor(columns / scale))
+        if (rows, columns) == shown.grid.shape:
+            return (self.whole(shown), False) if _cost((rows, columns)) <= room else (b"", True)
+        if _cost((rows, columns)) > room:
+            return b"", True
+        coarse = cv2.resize(_bounded(shown.grid), (columns, rows), interpolation=cv2.INTER_AREA)
+        return _grid(shown, (rows, columns)) + _bytes(coarse.astype(np.float32, copy=False)), True
 
     def take(self, grid: bytes, boxes: Sequence[Box]) -> int:
         """Add a packed map and boxes; returns how many bytes they are."""
@@ -136,29 +155,32 @@ class _Side:
         return b"".join((self._names, _COUNTS.pack(*counts, *ms), self._shown, self._top, boxes, *self.grids))
 
 
-def _fitting(shown: ClassMap, room: int) -> tuple[bytes, bool]:
-    """The map in at most `room` bytes, and whether it had to be made coarser; nothing when even that is not enough."""
-    rows, columns = shown.grid.shape
-    whole = (rows, columns)
-    while _cost((rows, columns)) > room and min(rows, columns) > LEAST_SIDE:
-        scale = max(rows, columns) / (max(rows, columns) - 1)
-        rows, columns = max(1, math.floor(rows / scale)), max(1, math.floor(columns / scale))
-    if _cost((rows, columns)) > room:
-        return b"", True
-    return _packed(shown, (rows, columns)), (rows, columns) != whole
-
-
 def _cost(shape: tuple[int, ...]) -> float:
     """Bytes of a map of that many rows and columns; infinitely many when a byte cannot count them."""
     return _GRID.size + math.prod(shape) if max(shape) <= 255 else math.inf
 
 
-def _packed(shown: ClassMap, shape: tuple[int, int] | None = None) -> bytes:
-    grid = np.fmin(np.fmax(shown.grid, 0), 1)  # what is no number becomes 0
-    if shape is not None and shape != grid.shape:
-        grid = cv2.resize(grid, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
-    values: NDArray[np.uint8] = np.rint(grid * 255).astype(np.uint8)
-    return _GRID.pack(shown.index, _u16(shown.score), _u16(shown.threshold), *values.shape) + values.tobytes()
+def _grid(shown: ClassMap, shape: tuple[int, ...]) -> bytes:
+    """What stands before a map's values."""
+    return _GRID.pack(shown.index, _u16(shown.score), _u16(shown.threshold), *shape)
+
+
+def _values(maps: Sequence[ClassMap]) -> dict[ClassMap, bytes]:
+    """The values of each map; all in one go, as calls of NumPy take longer than these few cells."""
+    grids = [shown.grid for shown in maps]
+    data = _bytes(_bounded(np.concatenate([grid.ravel() for grid in grids]))) if grids else b""
+    ends = accumulate(grid.size for grid in grids)
+    return {shown: data[end - shown.grid.size : end] for shown, end in zip(maps, ends, strict=True)}
+
+
+def _bounded(grid: NDArray[np.float32]) -> NDArray[np.float32]:
+    bounded: NDArray[np.float32] = np.fmin(np.fmax(grid, np.float32(0)), np.float32(1))
+    return bounded  # what was no number is 0
+
+
+def _bytes(bounded: NDArray[np.float32]) -> bytes:
+    values: NDArray[np.uint8] = np.rint(bounded * np.float32(255)).astype(np.uint8)
+    return values.tobytes()
 
 
 def _u16(part: float) -> int:

@@ -68,10 +68,9 @@ class Telemetry:
             ["frame"],
             registry=registry,
         )
-        for part in OVERLAY_PARTS:
-            self._overlay.labels(part)
-        for stage in STAGES:  # so that every stage shows from the start, with zero frames
-            self._stage.labels(stage)
+        # All show from the start, with zero frames; and looking one up takes as long as noting a time.
+        self._parts = {part: self._overlay.labels(part) for part in OVERLAY_PARTS}
+        self._stages = {stage: self._stage.labels(stage) for stage in STAGES}
 
     def received(self, n: int = 1) -> None:
         """Count decoded frames."""
@@ -85,8 +84,8 @@ class Telemetry:
 
     def stage(self, stage: str, ms: float) -> None:
         """Time a stage that happens apart from the others, such as `paint`."""
-        if stage in STAGES:
-            self._stage.labels(stage).observe(ms / 1000)
+        if (times := self._stages.get(stage)) is not None:
+            times.observe(ms / 1000)
 
     def overlay(self, report: Mapping[str, object]) -> None:
         """Note what a page says of its last second in overlay mode; whatever is not as agreed is passed over.
@@ -97,7 +96,7 @@ class Telemetry:
             values = report.get(part)
             for ms in values[:MAX_REPORTED] if isinstance(values, list) else ():
                 if isinstance(ms, int | float) and not isinstance(ms, bool) and 0 <= ms < 60_000:
-                    self._overlay.labels(part).observe(ms / 1000)
+                    self._parts[part].observe(ms / 1000)
         for frame in ("matched", "unmatched"):
             count = report.get(frame)
             if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_REPORTED:
