@@ -10,7 +10,8 @@ from av.video.codeccontext import VideoCodecContext
 
 from streamer.cpus import usable_cpus
 
-VIDEO_TIME_BASE = Fraction(1, 90_000)  # of RTP video
+CLOCK_RATE = 90_000  # of RTP video
+VIDEO_TIME_BASE = Fraction(1, CLOCK_RATE)
 
 # By FFmpeg's name. VP8 without aiortc's denoiser: what comes from an encoder has lost its noise there. H.264 by a far
 # faster preset than aiortc's; libx264 takes the level that the size needs.

@@ -28,7 +28,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from streamer.bitrate import SteadyBitrate
-from streamer.encoding import VIDEO_TIME_BASE, is_keyframe, open_encoder
+from streamer.encoding import CLOCK_RATE, is_keyframe, open_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -73,16 +73,16 @@ class EarlyJitterBuffer(JitterBuffer):
 
     That is one frame interval less latency. A frame without a marker is released when the timestamp changes, as
     upstream does. A hole is skipped when the packet behind it has waited `HOLE_DEADLINE_S`. Frames are also given up
-    while the decoder is behind (see `MAX_WAITING_FRAMES`). After either, only a keyframe starts the picture again.
+    while the decoder is behind (see `MAX_WAITING_FRAMES`). After either, as at first, only a keyframe starts a picture.
 
-    `deliver(packet, frame)` takes frames that come out together with a later one (after a gap has been filled);
-    `backlog()` is the number of frames that wait for the decoder.
+    `deliver(payload_type, frame)` takes frames that come out together with a later one (after a gap has been filled) or
+    with a packet of another codec; `backlog()` is the number of frames that wait for the decoder.
     """
 
     def __init__(
         self,
         capacity: int,
-        deliver: Callable[[RtpPacket, JitterFrame], None],
+        deliver: Callable[[int, JitterFrame], None],
         clock: Callable[[], float] = time.monotonic,
         backlog: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -93,7 +93,8 @@ class EarlyJitterBuffer(JitterBuffer):
         self._arrived = [0.0] * capacity  # when the packet in each place came
         self._part: list[RtpPacket] = []  # the oldest frame as far as it is in hand, from the origin on without a gap
         self._newest = 0  # highest sequence number seen
-        self._wants_keyframe = False
+        self._wants_keyframe = True
+        self._turned_away = False  # whether something was given up, and not just nothing come yet
         self._torn: int | None = None  # timestamp of a frame that has lost its beginning
         self._decoder_behind = False
         self._last_pli = float("-inf")
@@ -103,22 +104,29 @@ class EarlyJitterBuffer(JitterBuffer):
         now = self._clock()
         pli = self._store(packet, now)
         self._decoder_behind = self._backlog() > (0 if self._decoder_behind else MAX_WAITING_FRAMES)
-        self._wants_keyframe |= pli or self._decoder_behind
+        if pli or self._decoder_behind:
+            self._wants_keyframe = self._turned_away = True
         frames = self._take_frames()
         while self._skip_overdue_hole(now):
             frames += self._take_frames()
-        for earlier in frames[:-1]:
-            self._deliver(packet, earlier)
+        # Upstream decodes what is returned by the codec of this packet.
+        own = frames.pop()[1] if frames and frames[-1][0] == packet.payload_type else None
+        for earlier in frames:
+            self._deliver(*earlier)
         # A keyframe is large: it is not asked for while it would be given up.
-        pli |= self._wants_keyframe and not self._decoder_behind and now - self._last_pli > PLI_INTERVAL_S
+        wanted = self._wants_keyframe and self._turned_away and not self._decoder_behind
+        pli |= wanted and now - self._last_pli > PLI_INTERVAL_S
         if pli:
             self._last_pli = now
-        return pli, frames[-1] if frames else None
+        return pli, own
 
     def _store(self, packet: RtpPacket, now: float) -> bool:
         """Put a packet in its place; True when upstream gave packets up for it (a jump in the numbers)."""
         place = packet.sequence_number % self.capacity
-        if self._packets[place] is None:  # a repeated packet keeps the time of the first
+        before = self._packets[place]
+        if before is not None and before.sequence_number == packet.sequence_number:
+            return False  # browsers fill up with repeated packets, after a change of codec under the new one's name
+        if before is None:
             self._arrived[place] = now
         origin = self._origin
         pli, _ = super().add(packet)
@@ -132,8 +140,8 @@ class EarlyJitterBuffer(JitterBuffer):
     def _remove_frame(self, sequence_number: int) -> None:
         """Nothing: upstream's `add` only stores here, the frames are taken out afterwards."""
 
-    def _take_frames(self) -> list[JitterFrame]:
-        """The complete frames worth decoding, oldest first, taken out of the buffer."""
+    def _take_frames(self) -> list[tuple[int, JitterFrame]]:
+        """The complete frames worth decoding with their payload types, oldest first, taken out of the buffer."""
         frames = []
         while (packet := self._at(len(self._part))) is not None:
             same_frame = not self._part or packet.timestamp == self._part[0].timestamp
@@ -142,10 +150,13 @@ class EarlyJitterBuffer(JitterBuffer):
             if packet.marker or not same_frame:
                 data = b"".join(part._data for part in self._part)  # type: ignore[attr-defined]
                 frame = JitterFrame(data=data, timestamp=self._part[0].timestamp)
+                payload_type = self._part[0].payload_type
                 self.remove(len(self._part))
                 self._part = []
-                if self._is_worth_decoding(frame):
-                    frames.append(frame)
+                # A browser that changes the codec breaks off the frame that it was sending.
+                broken_off = not same_frame and packet.payload_type != payload_type
+                if not broken_off and self._is_worth_decoding(frame):
+                    frames.append((payload_type, frame))
         return frames
 
     def _is_worth_decoding(self, frame: JitterFrame) -> bool:
@@ -153,7 +164,7 @@ class EarlyJitterBuffer(JitterBuffer):
             return False  # padding only
         if self._wants_keyframe:
             given_up = self._decoder_behind or frame.timestamp == self._torn
-            self._wants_keyframe = given_up or not is_keyframe(frame.data)
+            self._wants_keyframe = self._turned_away = given_up or not is_keyframe(frame.data)
         return not self._wants_keyframe
 
     def _skip_overdue_hole(self, now: float) -> bool:
@@ -168,7 +179,7 @@ class EarlyJitterBuffer(JitterBuffer):
         self._torn = packet.timestamp  # its frame may have begun in the hole
         self.remove(behind)
         self._part = []
-        self._wants_keyframe = True
+        self._wants_keyframe = self._turned_away = True
         return True
 
     def _at(self, offset: int) -> RtpPacket | None:
@@ -193,9 +204,9 @@ def release_early(receiver: RTCRtpReceiver) -> bool:
         return False
     decoder_queue = inner._RTCRtpReceiver__decoder_queue
 
-    def deliver(packet: RtpPacket, frame: JitterFrame) -> None:
+    def deliver(payload_type: int, frame: JitterFrame) -> None:
         frame.timestamp = inner._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
-        codec = inner._RTCRtpReceiver__codecs[packet.payload_type]
+        codec = inner._RTCRtpReceiver__codecs[payload_type]
         decoder_queue.put((codec, frame))
 
     inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=decoder_queue.qsize)
@@ -216,7 +227,8 @@ def rtp_timestamp(receiver: RTCRtpReceiver, frame: av.VideoFrame) -> int | None:
     inner: Any = receiver
     # It moves by 2^32 only, so it holds for frames of any age.
     origin: int | None = inner._RTCRtpReceiver__timestamp_mapper._origin
-    if origin is None or frame.pts is None or frame.time_base != VIDEO_TIME_BASE:
+    # Seconds, as a frame's `time_base` is a Fraction that is made anew each time it is asked for.
+    if origin is None or frame.pts is None or frame.time != frame.pts / CLOCK_RATE:
         return None
     return (frame.pts + origin) & 0xFFFFFFFF
 

@@ -10,14 +10,17 @@ DELTA = b"\x11delta"
 START = b"\x00\x00\x00\x01"  # H.264, Annex B
 
 
-def packets(sizes: list[int], first: int = 65530, keyframes: bool = True) -> list[RtpPacket]:
-    """The packets of frames of the given packet counts, numbered on from `first` across the 16-bit wrap."""
+def packets(sizes: list[int], first: int = 65530, keyframes: bool = True, begun: bool = False) -> list[RtpPacket]:
+    """The packets of frames of the given packet counts, numbered on from `first` across the 16-bit wrap.
+
+    Without `keyframes` only the first frame is one, and where the stream has `begun` before, none.
+    """
     made = []
     sequence = first
     for frame, size in enumerate(sizes):
         for part in range(size):
             packet = RtpPacket(sequence_number=sequence & 0xFFFF, timestamp=3000 * frame, marker=int(part == size - 1))
-            head = KEY if keyframes else DELTA
+            head = KEY if keyframes or (frame == 0 and not begun) else DELTA
             packet._data = (head if part == 0 else b"") + bytes([frame, part & 0xFF])  # type: ignore[attr-defined]
             made.append(packet)
             sequence += 1
@@ -39,14 +42,17 @@ class Collector:
     def __init__(self) -> None:
         self.clock = Clock()
         self.frames: list[JitterFrame] = []
+        self.payload_types: list[int] = []  # what each frame is decoded as
         self.plis = 0
         self.waiting = 0  # frames before the decoder
-        self.buffer = rtc.EarlyJitterBuffer(
-            512, lambda _packet, frame: self.frames.append(frame), self.clock, lambda: self.waiting
-        )
+        self.buffer = rtc.EarlyJitterBuffer(512, self._deliver, self.clock, lambda: self.waiting)
 
     def add(self, packet: RtpPacket) -> None:
         pli, frame = self.buffer.add(packet)
         self.plis += pli
         if frame is not None:
-            self.frames.append(frame)
+            self._deliver(packet.payload_type, frame)
+
+    def _deliver(self, payload_type: int, frame: JitterFrame) -> None:
+        self.frames.append(frame)
+        self.payload_types.append(payload_type)

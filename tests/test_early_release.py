@@ -142,13 +142,62 @@ def test_a_jump_of_the_numbers_waits_for_a_keyframe(first: int) -> None:
     early = Collector()
     for packet in packets([1, 2], first=0)[:-1]:
         early.add(packet)
-    jumped = [*packets([2, 1], first=first, keyframes=False), *packets([2, 2], first=first + 3)]
+    jumped = [*packets([2, 1], first=first, keyframes=False, begun=True), *packets([2, 2], first=first + 3)]
     for packet in jumped:
         packet.timestamp += 90_000
         early.add(packet)
     assert early.plis == 1
     assert all(encoding.is_keyframe(f.data) for f in early.frames)
     assert [f.timestamp for f in early.frames] == [0, 90_000, 93_000]
+
+
+def test_the_picture_starts_with_a_keyframe_which_is_asked_for_when_something_else_comes_first() -> None:
+    early, late = Collector(), Collector()
+    early.add(packets([3])[0])
+    assert early.plis == 0  # the rest of it is on its way
+    for packet in packets([1, 1], keyframes=False, begun=True):
+        late.add(packet)
+    assert late.frames == []
+    assert late.plis == 1
+
+
+def test_after_a_change_of_codec_each_frame_is_decoded_as_what_it_is() -> None:
+    early = Collector()
+    sent = packets([1, 2, 1, 1])
+    for packet, payload_type in zip(sent, (96, 96, 96, 102, 102), strict=True):
+        packet.payload_type = payload_type
+    first, early_part, late_part, *others = sent
+    for packet in [first, early_part, *others, late_part]:  # of the old codec, and brings out frames of the new one
+        early.add(packet)
+    assert [f.timestamp for f in early.frames] == [0, 3000, 6000, 9000]
+    assert early.payload_types == [96, 96, 102, 102]
+
+
+def test_a_frame_that_a_change_of_codec_broke_off_is_left_out() -> None:
+    early = Collector()
+    first, second, _never_sent, other = packets([3, 1])
+    first.payload_type = second.payload_type = 96
+    other.payload_type = 102
+    other.sequence_number -= 1
+    for packet in (first, second, other):
+        early.add(packet)
+    assert [f.timestamp for f in early.frames] == [3000]
+    assert early.payload_types == [102]
+    assert early.plis == 0
+
+
+def test_a_repeated_packet_does_not_take_the_place_of_the_first() -> None:
+    """Chromium fills up its rate with repeated packets, after a change of codec under the new one's payload type."""
+    early = Collector()
+    first, second = packets([2])
+    again = RtpPacket(payload_type=102, sequence_number=first.sequence_number, timestamp=first.timestamp)
+    again._data = b"of another codec"  # type: ignore[attr-defined]
+    for packet in (first, second):
+        packet.payload_type = 96
+    for packet in (first, again, second):
+        early.add(packet)
+    assert [f.data for f in early.frames] == [first._data + second._data]  # type: ignore[attr-defined]
+    assert early.payload_types == [96]
 
 
 def test_two_holes_that_are_both_overdue_are_skipped_at_once() -> None:
