@@ -55,6 +55,7 @@ MAX_WAITING_FRAMES = 15  # with more before the decoder it is behind, and gets n
 PLI_INTERVAL_S = 0.25  # how often a keyframe is asked for while none has come
 MIN_WINDOW = 8 * USERDATA_MAX_LENGTH  # bytes of messages that may be under way, whatever was lost before
 MIN_RTO_S = 0.4  # messages that nothing was heard of for so long count as lost
+UNHEARD_RTO_S = 0.8  # the same after a timeout, until the round trip is measured again
 
 
 @functools.cache  # reading and hashing takes milliseconds, on the event loop
@@ -144,19 +145,20 @@ class EarlyJitterBuffer(JitterBuffer):
         """The complete frames worth decoding with their payload types, oldest first, taken out of the buffer."""
         frames = []
         while (packet := self._at(len(self._part))) is not None:
-            same_frame = not self._part or packet.timestamp == self._part[0].timestamp
+            oldest = self._part[0] if self._part else packet
+            same_codec = packet.payload_type == oldest.payload_type
+            same_frame = same_codec and packet.timestamp == oldest.timestamp
             if same_frame:
                 self._part.append(packet)
             if packet.marker or not same_frame:
                 data = b"".join(part._data for part in self._part)  # type: ignore[attr-defined]
-                frame = JitterFrame(data=data, timestamp=self._part[0].timestamp)
-                payload_type = self._part[0].payload_type
+                frame = JitterFrame(data=data, timestamp=oldest.timestamp)
                 self.remove(len(self._part))
                 self._part = []
-                # A browser that changes the codec breaks off the frame that it was sending.
-                broken_off = not same_frame and packet.payload_type != payload_type
-                if not broken_off and self._is_worth_decoding(frame):
-                    frames.append((payload_type, frame))
+                if not same_codec:
+                    self._wants_keyframe = True  # a browser that changes the codec breaks off the frame it was sending
+                elif self._is_worth_decoding(frame):
+                    frames.append((oldest.payload_type, frame))
         return frames
 
     def _is_worth_decoding(self, frame: JitterFrame) -> bool:
@@ -348,7 +350,7 @@ def outlast_losses(sctp: RTCSctpTransport) -> bool:
         _warn_once("This aiortc controls congestion in another way than 1.16: lost results hold up the next.")
         return False
     inner: Any = sctp
-    upstream_transmit, upstream_update = inner._transmit, inner._update_rto
+    upstream_transmit, upstream_update, upstream_expired = inner._transmit, inner._update_rto, inner._t3_expired
 
     async def transmit() -> None:
         inner._cwnd = max(inner._cwnd, MIN_WINDOW)
@@ -358,7 +360,12 @@ def outlast_losses(sctp: RTCSctpTransport) -> bool:
         upstream_update(round_trip)
         inner._rto = max(MIN_RTO_S, min(inner._srtt + 4 * inner._rttvar, inner._rto))
 
-    inner._transmit, inner._update_rto = transmit, update_rto
+    def t3_expired() -> None:
+        # Nothing is measured of messages that were given up, so a path that has become slower would never be noticed.
+        inner._rto = max(UNHEARD_RTO_S, inner._rto)
+        upstream_expired()
+
+    inner._transmit, inner._update_rto, inner._t3_expired = transmit, update_rto, t3_expired
     return True
 
 

@@ -186,18 +186,58 @@ def test_a_frame_that_a_change_of_codec_broke_off_is_left_out() -> None:
     assert early.plis == 0
 
 
+def test_a_delta_after_a_frame_that_was_broken_off_waits_for_a_keyframe() -> None:
+    early = Collector()
+    first, _never_sent, *deltas = packets([2, 1, 1], keyframes=False)
+    for packet in deltas:
+        packet.payload_type = 102
+        packet.sequence_number -= 1
+    for packet in (first, *deltas):
+        early.add(packet)
+    assert early.frames == []
+    assert early.plis == 1
+
+
+def test_packets_of_two_codecs_make_no_frame() -> None:
+    early = Collector()
+    sent = packets([3])
+    sent[1].payload_type = 102
+    for packet in sent:
+        early.add(packet)
+    assert early.frames == []
+    assert early.plis == 1
+
+
 def test_a_repeated_packet_does_not_take_the_place_of_the_first() -> None:
     """Chromium fills up its rate with repeated packets, after a change of codec under the new one's payload type."""
     early = Collector()
-    first, second = packets([2])
-    again = RtpPacket(payload_type=102, sequence_number=first.sequence_number, timestamp=first.timestamp)
+    first, second, third = packets([3])
+    again = RtpPacket(payload_type=102, sequence_number=third.sequence_number, timestamp=third.timestamp, marker=1)
     again._data = b"of another codec"  # type: ignore[attr-defined]
-    for packet in (first, second):
-        packet.payload_type = 96
-    for packet in (first, again, second):
+    for packet in (first, third, again, second):
         early.add(packet)
-    assert [f.data for f in early.frames] == [first._data + second._data]  # type: ignore[attr-defined]
-    assert early.payload_types == [96]
+    whole = b"".join(packet._data for packet in (first, second, third))  # type: ignore[attr-defined]
+    assert [f.data for f in early.frames] == [whole]
+
+
+def test_after_a_hole_a_keyframe_is_asked_for_before_the_next_frame_is_whole() -> None:
+    early = Collector()
+    first, _lost, part, *_ = packets([1, 1, 3])
+    early.add(first)
+    early.add(part)
+    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.add(part)  # whatever comes next makes the hole overdue
+    assert early.plis == 1
+
+
+def test_a_decoder_that_has_caught_up_gets_a_keyframe_before_the_next_frame_is_whole() -> None:
+    early = Collector()
+    _first, part, other, *_ = packets([1, 3])
+    early.waiting = rtc.MAX_WAITING_FRAMES + 1
+    early.add(part)
+    early.waiting = 0
+    early.add(other)
+    assert early.plis == 1
 
 
 def test_two_holes_that_are_both_overdue_are_skipped_at_once() -> None:

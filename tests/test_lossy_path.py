@@ -71,7 +71,7 @@ def test_messages_keep_coming_and_get_no_older(long_recording: Recording, phase:
     told = f"{sent} sent, {decoded} decoded, {localized} localized, {arrived} arrived"
     # The two ways through the network; how much a busy machine localizes of what it has decoded is another matter.
     assert decoded > 0.6 * sent, told
-    assert arrived > 0.75 * localized > 0, told
+    assert arrived > 0.8 * localized > 0, told
     first, last = (median(recording.latencies(phase, part, 3)) for part in (0, 2))
     slowest = max(recording.latencies(phase))
     logger.info(

@@ -14,7 +14,6 @@ from streamer import rtc
 from streamer.returns import MAX_MESSAGE
 
 FULL = b"\0" * MAX_MESSAGE
-WAY_S = 0.01
 
 
 @dataclass
@@ -23,11 +22,13 @@ class Wire:
 
     Attributes:
         losing: how many of the packets that follow are lost.
+        way_s: seconds that the others take.
     """
 
     _role: str
     state: str = "connected"
     losing: float = 0
+    way_s: float = 0.01
     _other: "Wire | None" = None
     _receiver: Any = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -49,7 +50,7 @@ class Wire:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, data: bytes) -> None:
-        await asyncio.sleep(WAY_S)
+        await asyncio.sleep(self.way_s)
         if self._other is not None and self._other._receiver is not None:
             await self._other._receiver._handle_data(data)
 
@@ -82,7 +83,7 @@ async def joined(adapted: bool) -> AsyncIterator[Pair]:
     channel = RTCDataChannel(sctp, RTCDataChannelParameters("seekcam-results", ordered=False, maxRetransmits=0))
     async with asyncio.timeout(10):
         while channel.readyState != "open" or not arrived:
-            await asyncio.sleep(WAY_S)
+            await asyncio.sleep(0.01)
             channel.send(b"?") if channel.readyState == "open" and channel.bufferedAmount == 0 else None
     try:
         yield Pair(sctp, channel, here, there, arrived)
@@ -119,10 +120,10 @@ def test_upstream_is_what_this_was_written_for() -> None:
 
 async def test_messages_go_on_behind_lost_ones_where_upstream_stops_for_a_second() -> None:
     assert await longest_wait(adapted=False, lost=4) > 0.9
-    assert await longest_wait(adapted=True, lost=4) < 0.6  # 0.17 of them are the lost four
+    assert await longest_wait(adapted=True, lost=4) < 0.35  # 0.17 of them are the lost four
 
 
-async def test_after_a_dark_second_messages_come_again_within_half_of_one() -> None:
+async def test_after_a_dark_second_messages_come_again_within_one() -> None:
     async with joined(adapted=True) as pair:
         await send(pair, 10)
         pair.wire.losing = pair.back.losing = float("inf")
@@ -131,19 +132,24 @@ async def test_after_a_dark_second_messages_come_again_within_half_of_one() -> N
         pair.wire.losing = pair.back.losing = 0
         light = asyncio.get_running_loop().time()
         await send(pair, 30)
-        assert min(at for at in pair.arrived if at > light) - light < 0.5
+        assert min(at for at in pair.arrived if at > light) - light < 1
 
 
-async def test_a_path_that_takes_its_time_is_given_it() -> None:
+async def test_a_path_that_becomes_slow_is_given_its_time() -> None:
     async with joined(adapted=True) as pair:
-        for _ in range(20):
-            pair.sctp._update_rto(0.005)
+        await send(pair, 15)
         assert pair.sctp._rto == rtc.MIN_RTO_S
-        for _ in range(20):
-            pair.sctp._update_rto(2.0)
-        assert pair.sctp._rto == pytest.approx(max(1, pair.sctp._srtt + 4 * pair.sctp._rttvar))
-        pair.sctp._update_rto(1000.0)
-        assert pair.sctp._rto == 60  # upstream's own limit
+        pair.wire.way_s = pair.back.way_s = 0.22
+        await send(pair, 60)  # those before the path is known to be slow are taken for lost
+        assert await send(pair, 60) >= 57
+        assert 0.44 < pair.sctp._rto <= rtc.UNHEARD_RTO_S
+
+
+async def test_upstreams_longest_timeout_stays() -> None:
+    sctp: Any = RTCSctpTransport(Wire("server"))  # type: ignore[arg-type]
+    assert rtc.outlast_losses(sctp)
+    sctp._update_rto(1000.0)
+    assert sctp._rto == 60
 
 
 async def test_an_unknown_upstream_is_left_alone_and_said_once(
