@@ -22,7 +22,7 @@ from studies.overlay_timing.numbered import (
     write_clip,
     write_notes,
 )
-from studies.overlay_timing.report import figures, print_size, quality_verdicts, verdicts
+from studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
 from studies.verdict import Verdict, conclude
 from tests.node import WEB
 
@@ -96,6 +96,22 @@ def test_figures_are_held_against_what_is_asked(age: float, kept: bool) -> None:
     assert "echo, exact" in text
     assert "100.0 % of 2" in text
     assert f"{age:.1f} / {age:.1f}" in text
+
+
+def test_the_servers_work_is_compared_with_mode_videos_of_the_same_model() -> None:
+    runs = [
+        Figures(mode, echo, 30.0, None, None, None, None, cpu=cpu)
+        for mode, echo, cpu in (
+            ("exact", False, 30.0),
+            ("video", False, 60.0),
+            ("exact", True, 12.0),
+            ("video", True, 40.0),
+        )
+    ]
+    console = Console(width=100, record=True, force_terminal=False)
+    print_size(console, "640x480", [*runs, Figures("live", False, 30.0, None, None, None, None)])
+    shares = next(line for line in console.export_text().splitlines() if line.startswith("of mode video's"))
+    assert shares.split()[3:] == ["0.50", "1.00", "0.30", "1.00", "-"]
 
 
 def test_what_cannot_be_measured_misses_its_bound() -> None:

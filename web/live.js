@@ -167,7 +167,8 @@ export class Live {
         events: this.#events,
       });
       this.session = session;
-      void session.ended.then(() => this.#settings.attach(null));
+      // Unless something else has taken its place meanwhile, such as a picture, whose settings these are by then.
+      void session.ended.then(() => this.session === session && this.#settings.attach(null));
       await session.open(signal);
       this.#settings.attach((changes) => session.set(changes));
       wasLive = await Promise.race([session.ended.then(() => false), Promise.resolve(true)]);

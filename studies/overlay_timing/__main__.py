@@ -29,7 +29,6 @@ from studies.overlay_timing.report import Figures, figures, print_size, quality_
 from studies.verdict import Verdict, conclude
 
 MODES = ("exact", "live", "video")
-ECHO_MODES = ("exact", "live")
 QUALITY_AFTER_S, QUALITY_S = 10.0, 30.0
 
 
@@ -75,7 +74,7 @@ def main(
                 written[size] = asdict(found)
             else:
                 runs = asyncio.run(_watch_modes(model, clip, size, MODES, seconds, echo=False))
-                runs += asyncio.run(_watch_modes(floor, clip, size, ECHO_MODES, seconds, echo=True))
+                runs += asyncio.run(_watch_modes(floor, clip, size, MODES, seconds, echo=True))
                 print_size(console, size, runs)
                 held += verdicts(size, runs)
                 written[size] = [asdict(run) for run in runs]

@@ -107,6 +107,8 @@ def print_size(console: Console, size: str, runs: Sequence[Figures]) -> None:
     for part, name in PARTS.items():
         table.add_row(name, *(_pair(run.parts.get(part)) for run in runs))
     table.add_row("server CPU", *("-" if run.cpu is None else f"{run.cpu:.0f} %" for run in runs))
+    videos = {run.echo: run.cpu for run in runs if run.mode == "video"}
+    table.add_row("of mode video's", *(_share(run.cpu, videos.get(run.echo)) for run in runs))
     console.print(table)
 
 
@@ -122,6 +124,10 @@ def _others(run: Figures) -> str:
 
 def _spread(values: Sequence[float]) -> Spread | None:
     return spread(values) if values else None
+
+
+def _share(part: float | None, whole: float | None) -> str:
+    return f"{part / whole:.2f}" if part is not None and whole else "-"
 
 
 def _pair(times: Spread | None) -> str:

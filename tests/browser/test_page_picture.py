@@ -79,6 +79,12 @@ def test_a_dropped_and_a_pasted_picture_take_the_place_of_the_camera(
     expect_cat(page)
     streams = page.evaluate("fetch('/api/streams').then(answer => answer.json())")
     assert [stream for stream in streams if stream["source"] == "camera" and stream["state"] != "ended"] == []
+    second, headline = page.locator(".rank").nth(1), page.locator("#headline")
+    second.hover()  # from then on it stays what it is
+    first_name, second_name = headline.inner_text(), second.locator(".name").inner_text()
+    for name in (second_name, first_name):  # and the controls are the picture's now
+        second.click()
+        expect(headline).to_have_text(name)
 
     page.keyboard.press("Escape")  # and back to the camera
     expect(page.locator("#status-text")).to_have_text("Live")
