@@ -126,7 +126,7 @@ class EarlyJitterBuffer(JitterBuffer):
         place = packet.sequence_number % self.capacity
         before = self._packets[place]
         if before is not None and before.sequence_number == packet.sequence_number:
-            return False  # browsers fill up with repeated packets, after a change of codec under the new one's name
+            return False  # the first one stays: a repeat may be unpacked as another codec's
         if before is None:
             self._arrived[place] = now
         origin = self._origin

@@ -209,7 +209,7 @@ def test_packets_of_two_codecs_make_no_frame() -> None:
 
 
 def test_a_repeated_packet_does_not_take_the_place_of_the_first() -> None:
-    """Chromium fills up its rate with repeated packets, after a change of codec under the new one's payload type."""
+    """A retransmission may name another codec than the packet that it repeats."""
     early = Collector()
     first, second, third = packets([3])
     again = RtpPacket(payload_type=102, sequence_number=third.sequence_number, timestamp=third.timestamp, marker=1)
