@@ -133,10 +133,10 @@ class _Side:
         while _cost((rows, columns)) > room and min(rows, columns) > LEAST_SIDE:
             scale = max(rows, columns) / (max(rows, columns) - 1)
             rows, columns = max(1, math.floor(rows / scale)), max(1, math.floor(columns / scale))
-        if (rows, columns) == shown.grid.shape:
-            return (self.whole(shown), False) if _cost((rows, columns)) <= room else (b"", True)
         if _cost((rows, columns)) > room:
             return b"", True
+        if (rows, columns) == shown.grid.shape:
+            return self.whole(shown), False
         coarse = cv2.resize(_bounded(shown.grid), (columns, rows), interpolation=cv2.INTER_AREA)
         return _grid(shown, (rows, columns)) + _bytes(coarse.astype(np.float32, copy=False)), True
 
