@@ -9,17 +9,24 @@ import functools
 import hashlib
 import inspect
 import logging
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import av
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCRtpTransceiver, RTCSctpTransport
+from aiortc import (
+    RTCPeerConnection,
+    RTCRtpCodecParameters,
+    RTCRtpReceiver,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSctpTransport,
+)
 from aiortc.codecs.base import Encoder
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
-from aiortc.rtcrtpreceiver import TimestampMapper
 from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 from aiortc.utils import uint16_add, uint16_gt
@@ -28,7 +35,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from streamer.bitrate import SteadyBitrate
-from streamer.encoding import CLOCK_RATE, is_keyframe, open_encoder
+from streamer.encoding import is_keyframe, open_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +43,6 @@ logger = logging.getLogger(__name__)
 JITTER_BUFFER_SOURCE = "17030fbb0982258d8d61611500b707370579994f222fae610c353c5de5b1ed59"
 HANDLE_RTP_SOURCE = "4e54983d021a6336d80c29490f82f9a6dd531c0d3179b2daed818120c5ece238"
 HANDLE_RTCP_SOURCE = "ec9f46214c3495b24a29f83538540c9e3ec788db183e3dad2078877549b4788c"
-TIMESTAMP_MAPPER_SOURCE = "3b51df64452ee962c778590051f6f8fc6a72130357e69b49f228cc274ee8fc76"
 SENDER_SOURCES = {
     Vp8Encoder: "6cf4262a7b1d212ac55f260c33e706d904e3252d29438f89b013c7fa7e613569",
     H264Encoder: "bfff7b511a13ec84f2b303d754b0863ef54a23cdf66c872aacc96d301a61b1df",
@@ -76,8 +82,7 @@ class EarlyJitterBuffer(JitterBuffer):
     upstream does. A hole is skipped when the packet behind it has waited `HOLE_DEADLINE_S`. Frames are also given up
     while the decoder is behind (see `MAX_WAITING_FRAMES`). After either, as at first, only a keyframe starts a picture.
 
-    `deliver(payload_type, frame)` takes frames that come out together with a later one (after a gap has been filled) or
-    with a packet of another codec; `backlog()` is the number of frames that wait for the decoder.
+    `deliver(payload_type, frame)` takes every frame; `backlog()` is the number of those that wait for the decoder.
     """
 
     def __init__(
@@ -101,25 +106,21 @@ class EarlyJitterBuffer(JitterBuffer):
         self._last_pli = float("-inf")
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Store a packet; returns whether to ask for a keyframe, and the newest frame that is now complete."""
+        """Store a packet; returns whether to ask for a keyframe, and no frame: one packet can bring out several."""
         now = self._clock()
         pli = self._store(packet, now)
         self._decoder_behind = self._backlog() > (0 if self._decoder_behind else MAX_WAITING_FRAMES)
         if pli or self._decoder_behind:
             self._wants_keyframe = self._turned_away = True
-        frames = self._take_frames()
+        self._deliver_frames()
         while self._skip_overdue_hole(now):
-            frames += self._take_frames()
-        # Upstream decodes what is returned by the codec of this packet.
-        own = frames.pop()[1] if frames and frames[-1][0] == packet.payload_type else None
-        for earlier in frames:
-            self._deliver(*earlier)
+            self._deliver_frames()
         # A keyframe is large: it is not asked for while it would be given up.
         wanted = self._wants_keyframe and self._turned_away and not self._decoder_behind
         pli |= wanted and now - self._last_pli > PLI_INTERVAL_S
         if pli:
             self._last_pli = now
-        return pli, own
+        return pli, None
 
     def _store(self, packet: RtpPacket, now: float) -> bool:
         """Put a packet in its place; True when upstream gave packets up for it (a jump in the numbers)."""
@@ -141,9 +142,8 @@ class EarlyJitterBuffer(JitterBuffer):
     def _remove_frame(self, sequence_number: int) -> None:
         """Nothing: upstream's `add` only stores here, the frames are taken out afterwards."""
 
-    def _take_frames(self) -> list[tuple[int, JitterFrame]]:
-        """The complete frames worth decoding with their payload types, oldest first, taken out of the buffer."""
-        frames = []
+    def _deliver_frames(self) -> None:
+        """Take the complete frames out of the buffer, oldest first, and deliver those that are worth decoding."""
         while (packet := self._at(len(self._part))) is not None:
             oldest = self._part[0] if self._part else packet
             same_codec = packet.payload_type == oldest.payload_type
@@ -158,8 +158,7 @@ class EarlyJitterBuffer(JitterBuffer):
                 if not same_codec:
                     self._wants_keyframe = True  # a browser that changes the codec breaks off the frame it was sending
                 elif self._is_worth_decoding(frame):
-                    frames.append((oldest.payload_type, frame))
-        return frames
+                    self._deliver(oldest.payload_type, frame)
 
     def _is_worth_decoding(self, frame: JitterFrame) -> bool:
         if not frame.data:
@@ -190,8 +189,22 @@ class EarlyJitterBuffer(JitterBuffer):
         return self._packets[(self._origin + offset) % self.capacity] if offset < self.capacity else None
 
 
-def release_early(receiver: RTCRtpReceiver) -> bool:
+class FrameDecoder(Protocol):
+    """Who decodes what a receiver receives."""
+
+    failed: threading.Event  # set where a frame could not be decoded; cleared when a keyframe is asked for
+
+    def put(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
+        """Decode this one after those that wait; its timestamp is the sender's, 32 bits."""
+
+    def waiting(self) -> int:
+        """How many frames wait."""
+
+
+def release_early(receiver: RTCRtpReceiver, decoder: FrameDecoder | None = None) -> bool:
     """Give a video receiver an `EarlyJitterBuffer`; call it in `on("track")`, before the first packet.
+
+    A `decoder` takes the frames in place of upstream's, whose track then only tells its end.
 
     Returns False, and leaves the receiver alone, when upstream is not what this was written for.
     """
@@ -202,37 +215,23 @@ def release_early(receiver: RTCRtpReceiver) -> bool:
         or source_hash(JitterBuffer) != JITTER_BUFFER_SOURCE
         or source_hash(RTCRtpReceiver._handle_rtp_packet) != HANDLE_RTP_SOURCE
     ):
-        logger.warning("This aiortc has another jitter buffer than 1.16's: frames are released one interval later.")
+        _warn_once("This aiortc receives video in another way than 1.16: frames come one interval later, and unnamed.")
         return False
-    decoder_queue = inner._RTCRtpReceiver__decoder_queue
+    upstream_queue = inner._RTCRtpReceiver__decoder_queue
 
     def deliver(payload_type: int, frame: JitterFrame) -> None:
-        frame.timestamp = inner._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
         codec = inner._RTCRtpReceiver__codecs[payload_type]
-        decoder_queue.put((codec, frame))
+        if decoder is not None:
+            decoder.put(codec, frame)
+        elif inner._RTCRtpReceiver__decoder_thread:
+            frame.timestamp = inner._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
+            upstream_queue.put((codec, frame))
 
-    inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=decoder_queue.qsize)
+    backlog = upstream_queue.qsize if decoder is None else decoder.waiting
+    inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=backlog)
+    if decoder is not None:
+        inner._RTCRtpReceiver__decoder_error = decoder.failed
     return True
-
-
-def rtp_timestamp(receiver: RTCRtpReceiver, frame: av.VideoFrame) -> int | None:
-    """The RTP timestamp that the sender gave this frame: 32 bits, in ticks of 1/90000 s.
-
-    Ask before the frame goes to an encoder, which changes its time. None when it cannot be known.
-    """
-    if (
-        source_hash(TimestampMapper) != TIMESTAMP_MAPPER_SOURCE
-        or source_hash(RTCRtpReceiver._handle_rtp_packet) != HANDLE_RTP_SOURCE
-    ):
-        _warn_once("This aiortc counts a frame's time in another way than 1.16: frames are not told apart.")
-        return None
-    inner: Any = receiver
-    # It moves by 2^32 only, so it holds for frames of any age.
-    origin: int | None = inner._RTCRtpReceiver__timestamp_mapper._origin
-    # Seconds, as a frame's `time_base` is a Fraction that is made anew each time it is asked for.
-    if origin is None or frame.pts is None or frame.time != frame.pts / CLOCK_RATE:
-        return None
-    return (frame.pts + origin) & 0xFFFFFFFF
 
 
 def on_sender_report(receiver: RTCRtpReceiver, callback: Callable[[int, int], None]) -> bool:

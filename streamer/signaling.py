@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -24,6 +23,7 @@ from aiortc.mediastreams import MediaStreamError
 from localization.errors import UserError
 from localization.settings import AnalysisSettings, Settings
 from streamer import rtc
+from streamer.camera_decoder import CameraDecoder
 from streamer.capture_clock import CaptureClock
 from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
@@ -189,15 +189,12 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
 
     @peer.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        identify: Callable[[av.VideoFrame], SentAs | None] = _nobody
-        for transceiver in peer.getTransceivers() if track.kind == "video" else ():
-            if transceiver.receiver.track is track:
-                rtc.release_early(transceiver.receiver)
-                identify = _identifier(transceiver.receiver)
-        first = track.kind == "video" and stream.state == "opening"
-        if first:
+        receiver = next(t.receiver for t in peer.getTransceivers() if t.receiver.track is track)
+        if track.kind == "video" and stream.state == "opening":
             stream.state = "connecting"
-        task = asyncio.create_task(pump(hub, track, stream, identify) if first else _drain(track))
+            task = asyncio.create_task(pump(hub, track, stream, decode(receiver, stream)))
+        else:
+            task = asyncio.create_task(_drain(track))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -209,34 +206,29 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
             await hub.close_stream(stream, "The camera of this stream has left.")
 
 
-def _identifier(receiver: RTCRtpReceiver) -> Callable[[av.VideoFrame], SentAs | None]:
-    """Tells of a frame of this receiver which one of the sender's it is."""
+def decode(receiver: RTCRtpReceiver, stream: Stream) -> CameraDecoder:
+    """Have what this receiver receives decoded straight into `stream`, each frame with what its sender calls it.
+
+    Close the decoder when the track has ended. Where it cannot be put in, the frames come from the track, unnamed.
+    """
     clock = CaptureClock()
-    rtc.on_sender_report(receiver, clock.report)
 
-    def identify(frame: av.VideoFrame) -> SentAs | None:
-        rtp = rtc.rtp_timestamp(receiver, frame)
-        return None if rtp is None else SentAs(rtp, clock.captured_ms(rtp))
+    def push(frame: av.VideoFrame, received: float, rtp: int) -> None:
+        stream.push_threadsafe(frame, received, SentAs(rtp, clock.captured_ms(rtp)))
 
-    return identify
-
-
-def _nobody(_: av.VideoFrame) -> SentAs | None:
-    return None
+    decoder = CameraDecoder(push)
+    if rtc.release_early(receiver, decoder):
+        rtc.on_sender_report(receiver, clock.report)
+    return decoder
 
 
-async def pump(
-    hub: Hub,
-    track: MediaStreamTrack,
-    stream: Stream,
-    identify: Callable[[av.VideoFrame], SentAs | None] = _nobody,
-) -> None:
-    """Take every frame at once, so that nothing queues in front of the stream's one-slot mailbox."""
+async def pump(hub: Hub, track: MediaStreamTrack, stream: Stream, decoder: CameraDecoder) -> None:
+    """See the track to its end, and the stream with it; frames that do not go to `decoder` are taken at once."""
     try:
         while True:
             frame = await track.recv()
             assert isinstance(frame, av.VideoFrame)
-            stream.push(frame, time.monotonic(), identify(frame))
+            stream.push(frame, time.monotonic())
     except MediaStreamError:
         # The track's end and the connection's come together, and the latter cancels this task: not half-way through.
         await asyncio.shield(hub.close_stream(stream, "The camera of this stream has left."))
@@ -244,6 +236,8 @@ async def pump(
         # Nobody awaits this task: without a word the stream would stay "playing".
         logger.exception("The camera of stream %s could not be read on.", stream.id)
         await asyncio.shield(hub.close_stream(stream, "The server failed at this camera; its log says why."))
+    finally:
+        decoder.close()
 
 
 async def _drain(track: MediaStreamTrack) -> None:

@@ -5,6 +5,7 @@ lane, and leave as `Result`s to every subscriber. All state is touched on the ev
 """
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -100,7 +101,8 @@ class Stream:
         self._on_error: list[Callable[[UserError], None]] = []
         self._origin: float | None = None
         self._loop = asyncio.get_running_loop()
-        self._handover: tuple[av.VideoFrame, float] | None = None
+        self._handover: tuple[av.VideoFrame, float, SentAs | None] | None = None
+        self._overtaken = 0  # frames that a newer one replaced in there
         self._handover_lock = threading.Lock()
 
     @property
@@ -111,7 +113,7 @@ class Stream:
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before their turn came."""
-        return self._lane.dropped
+        return self._lane.dropped + self._overtaken
 
     def subscribe(self, on_result: Callable[[Result], None], on_error: Callable[[UserError], None]) -> None:
         """Call `on_result` for every localized frame and `on_error` when one could not be; on the event loop."""
@@ -137,7 +139,8 @@ class Stream:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
         if self.closed:
             return  # the last frame of a track can come after its end
-        seconds = frame.time if frame.pts is not None and frame.time_base else received
+        # Without a time base the time is no number; asking for that one makes a Fraction.
+        seconds = frame.time if frame.pts is not None and math.isfinite(frame.time) else received
         if self._origin is None:
             self._origin = seconds
         self.state = "playing"
@@ -154,11 +157,12 @@ class Stream:
             second.job(frame, self._trackers[1], arrival.pts) if second is not None else None,
         )
 
-    def push_threadsafe(self, frame: av.VideoFrame, received: float) -> None:
+    def push_threadsafe(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
         """`push` from another thread: one frame waits for the loop at most, and the newest wins."""
         with self._handover_lock:
             scheduled = self._handover is not None
-            self._handover = (frame, received)
+            self._handover = (frame, received, sent_as)
+            self._overtaken += scheduled
         if scheduled:
             self._telemetry.dropped("loop busy")
         else:

@@ -72,10 +72,13 @@ async def pair(
     track: MediaStreamTrack,
     monkeypatch: pytest.MonkeyPatch,
     codec: str = "auto",
-    on_frame: Callable[[RTCRtpReceiver, av.VideoFrame], None] = lambda *_: None,
-    on_receiver: Callable[[RTCRtpReceiver], object] = lambda _: None,
+    receive: Callable[[RTCRtpReceiver], object] = rtc.release_early,
 ) -> AsyncIterator[Pair]:
-    """Send `track` from a peer that the server's own `negotiate` has answered with; give its packets and frames."""
+    """Send `track` from a peer that the server's own `negotiate` has answered with; give its packets and frames.
+
+    Args:
+        receive: sets the receiver up; where it puts a decoder in, that one has the frames.
+    """
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
     made = Pair()
     tasks: list[asyncio.Task[None]] = []
@@ -85,7 +88,6 @@ async def pair(
             while True:
                 frame = await receiver.track.recv()
                 assert isinstance(frame, av.VideoFrame)
-                on_frame(receiver, frame)
                 made.frames.append(frame)
 
     made.receiver.addTransceiver("video", direction="recvonly")
@@ -93,8 +95,7 @@ async def pair(
     @made.receiver.on("track")
     def on_track(_: MediaStreamTrack) -> None:
         receiver = made.receiver.getReceivers()[0]
-        rtc.release_early(receiver)
-        on_receiver(receiver)
+        receive(receiver)
         tasks.append(asyncio.create_task(collect(receiver)))
 
     hub: Any = SimpleNamespace(config=SimpleNamespace(codec=codec, advertise=None))

@@ -50,8 +50,7 @@ class Collector:
     def add(self, packet: RtpPacket) -> None:
         pli, frame = self.buffer.add(packet)
         self.plis += pli
-        if frame is not None:
-            self._deliver(packet.payload_type, frame)
+        assert frame is None, "upstream would decode it a second time"
 
     def _deliver(self, payload_type: int, frame: JitterFrame) -> None:
         self.frames.append(frame)

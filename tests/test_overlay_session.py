@@ -3,6 +3,7 @@
 import asyncio
 import math
 import struct
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 from skimage import data
 
 from localization.settings import AnalysisSettings
+from streamer import rtc
 from streamer.capture_clock import UNIX_EPOCH_S
 from streamer.hub import HUB
 from streamer.returns import MAX_MESSAGE
@@ -158,3 +160,26 @@ async def test_what_a_page_reports_goes_into_the_metrics(client: Client) -> None
         assert 'seekcam_overlay_seconds_count{part="uplink"} 1.0' in text
         assert 'seekcam_overlay_results_total{frame="matched"} 2.0' in text
         assert 'seekcam_overlay_results_total{frame="unmatched"} 1.0' in text
+
+
+async def test_where_aiortc_is_another_one_the_frames_come_all_the_same_but_nobody_knows_which(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rtc, "HANDLE_RTP_SOURCE", "of another version")
+    async with session(client, Camera(data.chelsea(), fps=10), mode="overlay") as opened:
+        await opened.until(lambda: len(opened.overlays) > 3)
+        heads = [HEAD.unpack_from(message) for message in opened.overlays]
+        assert {head[4] for head in heads} == {0}
+        assert all(math.isnan(head[7]) for head in heads)
+
+
+async def test_a_camera_that_leaves_takes_its_decoder_with_it(client: Client) -> None:
+    def decoders() -> int:
+        return sum(thread.name == "camera-decoder" for thread in threading.enumerate())
+
+    async with session(client, Camera(data.chelsea(), fps=10), mode="overlay") as opened:
+        await opened.until(lambda: opened.overlays)
+        assert decoders() == 1
+    async with asyncio.timeout(10):
+        while decoders():
+            await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """Our adaptations of aiortc: guarded by upstream's source, checked against upstream's behaviour."""
 
 import asyncio
+import threading
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver
 from aiortc.codecs.vpx import Vp8Encoder
-from aiortc.jitterbuffer import JitterBuffer
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecParameters,
     RTCRtpDecodingParameters,
@@ -81,17 +82,57 @@ async def test_a_packet_repaired_by_rtx_brings_every_frame_behind_it_to_the_deco
     assert np.diff(greys) == pytest.approx([10] * 5, abs=3)
 
 
-async def test_the_queue_before_a_slow_decoder_stays_short() -> None:
-    early = receiver()
-    assert rtc.release_early(early)
+class Slow:
+    """A decoder that never takes a frame."""
+
+    def __init__(self) -> None:
+        self.failed = threading.Event()
+        self.frames: list[JitterFrame] = []
+
+    def put(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
+        assert codec is VIDEO
+        self.frames.append(frame)
+
+    def waiting(self) -> int:
+        return len(self.frames)
+
+
+def keyframe(number: int) -> RtpPacket:
+    return RtpPacket(
+        payload_type=96, marker=1, sequence_number=number, timestamp=3000 * number, ssrc=1, payload=b"\x10" + KEY
+    )
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_the_queue_before_a_slow_decoder_stays_short(own: bool) -> None:
+    early, slow = receiver(), Slow()
+    assert rtc.release_early(early, slow if own else None)
     inner: Any = early
     inner._RTCRtpReceiver__codecs = {96: VIDEO}
     inner._RTCRtpReceiver__decoder_thread = object()  # one that never takes a frame
     for number in range(100):
-        packet = RtpPacket(payload_type=96, marker=1, sequence_number=number, ssrc=1, payload=b"\x10" + KEY)
-        packet.timestamp = 3000 * number
-        await early._handle_rtp_packet(packet, 0)
-    assert inner._RTCRtpReceiver__decoder_queue.qsize() == rtc.MAX_WAITING_FRAMES + 1
+        await early._handle_rtp_packet(keyframe(number), 0)
+    upstream = inner._RTCRtpReceiver__decoder_queue.qsize()
+    assert (slow.waiting(), upstream) == ((rtc.MAX_WAITING_FRAMES + 1, 0) if own else (0, rtc.MAX_WAITING_FRAMES + 1))
+
+
+async def test_a_decoder_of_ones_own_that_failed_gets_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
+    early, slow, asked = receiver(), Slow(), list[int]()
+    assert rtc.release_early(early, slow)
+    inner: Any = early
+    inner._RTCRtpReceiver__codecs = {96: VIDEO}
+
+    async def ask(ssrc: int) -> None:
+        asked.append(ssrc)
+
+    monkeypatch.setattr(inner, "_send_rtcp_pli", ask)
+    await early._handle_rtp_packet(keyframe(0), 0)
+    assert asked == []
+    slow.failed.set()
+    for number in (1, 2):
+        await early._handle_rtp_packet(keyframe(number), 0)
+    assert asked == [1]
+    assert [frame.timestamp for frame in slow.frames] == [0, 3000, 6000]
 
 
 async def test_an_unknown_upstream_keeps_its_own_buffer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,8 @@
 """Which frame of the sender's a decoded frame is, and when it was captured: against what a real sender sent."""
 
-from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
-import av
 import pytest
 from aiortc import RTCRtpReceiver
 from aiortc.rtcrtpparameters import (
@@ -13,12 +11,11 @@ from aiortc.rtcrtpparameters import (
     RTCRtpReceiveParameters,
     RTCRtpRtxParameters,
 )
-from aiortc.rtcrtpreceiver import RemoteStreamTrack, TimestampMapper
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from streamer import rtc
+from streamer.camera_decoder import CameraDecoder
 from tests.pairs import GREYS, Greys, grey_level, pair
 
 VP8 = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)
@@ -38,12 +35,6 @@ def receiver() -> RTCRtpReceiver:
     return made
 
 
-def frame_at(pts: int | None, time_base: Fraction = Fraction(1, 90_000)) -> av.VideoFrame:
-    frame = av.VideoFrame(16, 16, "yuv420p")
-    frame.pts, frame.time_base = pts, time_base
-    return frame
-
-
 def report(ssrc: int) -> RtcpSrPacket:
     return RtcpSrPacket(
         ssrc=ssrc,
@@ -51,8 +42,7 @@ def report(ssrc: int) -> RtcpSrPacket:
     )
 
 
-def test_upstream_is_what_the_adaptations_were_written_for() -> None:
-    assert rtc.source_hash(TimestampMapper) == rtc.TIMESTAMP_MAPPER_SOURCE
+def test_upstream_is_what_the_adaptation_was_written_for() -> None:
     assert rtc.source_hash(RTCRtpReceiver._handle_rtcp_packet) == rtc.HANDLE_RTCP_SOURCE
 
 
@@ -60,45 +50,22 @@ def test_upstream_is_what_the_adaptations_were_written_for() -> None:
 async def test_a_frame_has_the_timestamp_of_its_packets_and_each_report_is_told(
     codec: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int | None] = []
+    seen: list[tuple[int, int]] = []  # timestamp and level
     told: list[tuple[int, int]] = []
-    async with pair(
-        Greys(),
-        monkeypatch,
-        codec,
-        on_frame=lambda receiver, frame: seen.append(rtc.rtp_timestamp(receiver, frame)),
-        on_receiver=lambda receiver: rtc.on_sender_report(receiver, lambda ntp, rtp: told.append((ntp, rtp))),
-    ) as peers:
-        await peers.until(lambda: len(peers.frames) >= 2 * GREYS and told and told[-1][0])
+    decoder = CameraDecoder(lambda frame, _, rtp: seen.append((rtp, grey_level(frame))))
+
+    def receive(receiver: RTCRtpReceiver) -> None:
+        assert rtc.release_early(receiver, decoder)
+        assert rtc.on_sender_report(receiver, lambda ntp, rtp: told.append((ntp, rtp)))
+
+    async with pair(Greys(), monkeypatch, codec, receive) as peers:
+        await peers.until(lambda: len(seen) >= 2 * GREYS and told and told[-1][0])
         sent = list(dict.fromkeys(packet.timestamp for packet in peers.packets))  # of frame 0, 1, 2, ...
-        levels = [sent.index(stamp) % GREYS for stamp in seen if stamp is not None]
-        assert levels == [grey_level(frame) for frame in peers.frames]
+        assert [sent.index(rtp) % GREYS for rtp, _ in seen] == [level for _, level in seen]
         reports = [packet.sender_info for packet in peers.reports if isinstance(packet, RtcpSrPacket)]
         assert told == [(info.ntp_timestamp, info.rtp_timestamp) for info in reports][: len(told)]
         assert told[-1][1] in sent
-
-
-@given(first=st.integers(0, (1 << 32) - 1), steps=st.lists(st.integers(1, 1 << 31), max_size=8))
-@settings(deadline=None, max_examples=50)
-def test_timestamps_that_wrap_come_back_as_they_were(first: int, steps: list[int]) -> None:
-    mapper = TimestampMapper()
-    fake: Any = SimpleNamespace(_RTCRtpReceiver__timestamp_mapper=mapper)
-    sent = [first]
-    for step in steps:
-        sent.append((sent[-1] + step) % (1 << 32))
-    frames = [frame_at(mapper.map(timestamp)) for timestamp in sent]
-    assert [rtc.rtp_timestamp(fake, frame) for frame in frames] == sent
-
-
-async def test_a_time_that_is_not_known_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    inner: Any = receiver()
-    assert rtc.rtp_timestamp(inner, frame_at(0)) is None  # no packet has come
-    inner._RTCRtpReceiver__timestamp_mapper.map(500)
-    assert rtc.rtp_timestamp(inner, frame_at(10)) == 510
-    assert rtc.rtp_timestamp(inner, frame_at(None)) is None
-    assert rtc.rtp_timestamp(inner, frame_at(10, Fraction(1, 30))) is None
-    monkeypatch.setattr(rtc, "TIMESTAMP_MAPPER_SOURCE", "of another version")
-    assert rtc.rtp_timestamp(inner, frame_at(10)) is None
+    decoder.close()
 
 
 async def test_reports_about_retransmissions_are_left_out_and_upstream_has_its_own() -> None:

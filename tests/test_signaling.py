@@ -13,6 +13,7 @@ from skimage import data
 
 from localization.settings import AnalysisSettings, PaintSettings
 from streamer import channels, rtc, viewer
+from streamer.camera_decoder import CameraDecoder
 from streamer.hub import HUB
 from streamer.signaling import new_peer, pump
 from streamer.telemetry import Telemetry
@@ -218,7 +219,7 @@ class Torn(MediaStreamTrack):
 async def test_a_camera_that_cannot_be_read_closes_its_stream(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     hub = client.app[HUB]
     stream = await hub.open_stream("camera", "camera", AnalysisSettings())
-    await pump(hub, Torn(), stream)
+    await pump(hub, Torn(), stream, CameraDecoder(lambda *_: None))
     assert not hub.streams
     assert "no frame" in caplog.text
 
