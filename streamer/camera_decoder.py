@@ -14,12 +14,11 @@ import av
 from aiortc import RTCRtpCodecParameters
 from aiortc.jitterbuffer import JitterFrame
 from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange
 
 from streamer.encoding import VIDEO_TIME_BASE
 
 logger = logging.getLogger(__name__)
-
-DECODERS = {"vp8": "libvpx", "h264": "h264"}  # FFmpeg's names; its own VP8 decoder takes "no clamping" for full range
 
 
 class CameraDecoder:
@@ -76,6 +75,8 @@ class CameraDecoder:
             now = time.monotonic()
             for picture in pictures:
                 assert picture.pts is not None  # as its packet has one
+                if name == "VP8":
+                    picture.color_range = ColorRange.MPEG  # FFmpeg takes "needs no clamping" for full range
                 self._on_frame(picture, now, picture.pts & 0xFFFFFFFF)
 
     def _unwrapped(self, timestamp: int) -> int:
@@ -87,6 +88,9 @@ class CameraDecoder:
 
 
 def _open(name: str) -> VideoCodecContext:
-    decoder = av.CodecContext.create(DECODERS[name.lower()], "r")
+    # FFmpeg's own decoders. Its VP8 one draws what libvpx does, but into the picture that is given out instead of a
+    # buffer that is copied: 5 % of an overlay session at 640x480.
+    decoder = av.CodecContext.create(name.lower(), "r")
     assert isinstance(decoder, VideoCodecContext)
+    decoder.thread_count = 1  # each camera has a decoder; 1080p in H.264 takes 3.5 ms a frame
     return decoder

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.camera_decoder import CameraDecoder
+from streamer.frames import planes, to_i420
 
 CODECS = {
     name: RTCRtpCodecParameters(f"video/{name}", clockRate=90_000, payloadType=number)
@@ -74,6 +75,23 @@ def test_every_frame_comes_out_in_order_when_it_is_ready(name: str) -> None:
     assert np.diff(decoded.greys()) == pytest.approx([25] * (FRAMES - 1), abs=6)
     assert sorted(decoded.received) == decoded.received
     assert began <= decoded.received[0] <= decoded.received[-1] <= time.monotonic()
+
+
+def test_vp8_is_what_libvpx_draws_in_the_range_of_all_video_also_where_it_needs_no_clamping() -> None:
+    keyframe, *deltas = encoded("VP8")
+    unclamped = bytearray(keyframe)
+    unclamped[10] |= 0x40  # the clamping type (RFC 6386, 9.2), which an arithmetic coder has put there
+    decoded, libvpx = Decoded(), av.CodecContext.create("libvpx", "r")
+    assert isinstance(libvpx, av.VideoCodecContext)
+    expected = []
+    for data in (bytes(unclamped), *deltas):
+        decoded.put("VP8", data)
+        expected += libvpx.decode(av.Packet(data))
+    decoded.finish()
+    for frame, theirs in zip(decoded.frames, expected, strict=True):
+        for plane, other in zip(planes(frame), planes(theirs), strict=True):
+            np.testing.assert_array_equal(plane, other)
+        assert to_i420(frame) is frame, "its colours are those that all video has"
 
 
 @given(
