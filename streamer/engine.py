@@ -111,7 +111,7 @@ class LocalEngine:
         """Localize in a batch of jobs of one model, on the inference thread."""
         name = batch[0].model
         # Loaded when its settings were accepted; again only if more than `MAX_LOADED` models are in use at once.
-        model = self.loaded().get(name) or await self.load(name)
+        model = self._models.get(name) or await self.load(name)
         return await asyncio.get_running_loop().run_in_executor(self._inference, self._run, model, batch)
 
     async def close(self) -> None:

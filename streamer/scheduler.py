@@ -109,14 +109,18 @@ class Scheduler:
 
     def _next_batch(self) -> list[tuple[Lane, Waiting]]:
         """What the lanes wait for whose turn it is, all for one model; these lanes go to the end of the row."""
-        model = next((lane.next.job.model for lane in self._lanes if lane.next is not None), None)
+        limit = self._engine.max_batch
         batch: list[tuple[Lane, Waiting]] = []
+        others = []
         for lane in self._lanes:
-            if lane.next is not None and lane.next.job.model == model and len(batch) < self._engine.max_batch:
-                batch.append((lane, lane.next))
+            waiting = lane.next
+            alike = waiting is not None and (not batch or waiting.job.model == batch[0][1].job.model)
+            if waiting is not None and alike and len(batch) < limit:
+                batch.append((lane, waiting))
                 lane.take()
-        served = [lane for lane, _ in batch]
-        self._lanes = [lane for lane in self._lanes if lane not in served] + served
+            else:
+                others.append(lane)
+        self._lanes = others + [lane for lane, _ in batch]
         return batch
 
     async def _serve(self, batch: list[tuple[Lane, Waiting]]) -> None:
