@@ -39,6 +39,20 @@ def expect_notice(page: Page, title: str, advice: str) -> None:
     expect(notice.locator("#notice-detail")).to_contain_text(advice)
 
 
+@pytest.mark.parametrize("missing", ["app.js", "overlay/camera_frames.js"])
+def test_a_page_of_which_a_part_is_missing_says_so(browser: Browser, server: Server, missing: str) -> None:
+    page = browser.new_context().new_page()
+    page.route(f"**/static/{missing}", lambda route: route.abort())
+    page.goto(server.url)
+    expect_notice(page, "The page did not load", "Is the server running")
+    expect(page.locator("#status-text")).to_have_text("Not loaded")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#status-text")).to_have_text("Ready")
+    expect(page.locator("#notice")).to_be_hidden()
+    page.context.close()
+
+
 def test_camera_not_allowed(visitor: Visitor, server: Server) -> None:
     page = visitor.visit(server.url, camera=False)
     press_start(page)
