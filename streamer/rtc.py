@@ -9,15 +9,13 @@ import functools
 import hashlib
 import inspect
 import logging
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import av
 from aiortc import (
     RTCPeerConnection,
-    RTCRtpCodecParameters,
     RTCRtpReceiver,
     RTCRtpSender,
     RTCRtpTransceiver,
@@ -35,6 +33,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from streamer.bitrate import SteadyBitrate
+from streamer.camera_decoder import CameraDecoder
 from streamer.encoding import is_keyframe, open_encoder
 
 logger = logging.getLogger(__name__)
@@ -189,19 +188,7 @@ class EarlyJitterBuffer(JitterBuffer):
         return self._packets[(self._origin + offset) % self.capacity] if offset < self.capacity else None
 
 
-class FrameDecoder(Protocol):
-    """Who decodes what a receiver receives."""
-
-    failed: threading.Event  # set where a frame could not be decoded; cleared when a keyframe is asked for
-
-    def put(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
-        """Decode this one after those that wait; its timestamp is the sender's, 32 bits."""
-
-    def waiting(self) -> int:
-        """How many frames wait."""
-
-
-def release_early(receiver: RTCRtpReceiver, decoder: FrameDecoder | None = None) -> bool:
+def release_early(receiver: RTCRtpReceiver, decoder: CameraDecoder | None = None) -> bool:
     """Give a video receiver an `EarlyJitterBuffer`; call it in `on("track")`, before the first packet.
 
     A `decoder` takes the frames in place of upstream's, whose track then only tells its end.

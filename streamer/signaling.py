@@ -7,28 +7,18 @@ import time
 from contextlib import AsyncExitStack
 from typing import Any
 
-import av
 from aiohttp import web
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCIceServer,
-    RTCPeerConnection,
-    RTCRtpReceiver,
-    RTCSessionDescription,
-)
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
-from aiortc.mediastreams import MediaStreamError
 
 from localization.errors import UserError
 from localization.settings import AnalysisSettings, Settings
 from streamer import rtc
-from streamer.camera_decoder import CameraDecoder
-from streamer.capture_clock import CaptureClock
 from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
+from streamer.peer_camera import feed
 from streamer.sdp import advertised, asking_for_quality, bundles_what_it_lacks
-from streamer.stream import SentAs, Stream
+from streamer.stream import Stream
 from streamer.viewer import Viewer, checked_mode
 
 logger = logging.getLogger(__name__)
@@ -181,71 +171,6 @@ def new_peer(hub: Hub) -> RTCPeerConnection:
             hub.telemetry.sessions.set(len(hub.peers))
 
     return peer
-
-
-def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
-    """Pump the peer's video track into `stream`, drain its other tracks, and end the stream with the track."""
-    tasks: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
-
-    @peer.on("track")
-    def on_track(track: MediaStreamTrack) -> None:
-        receiver = next(t.receiver for t in peer.getTransceivers() if t.receiver.track is track)
-        if track.kind == "video" and stream.state == "opening":
-            stream.state = "connecting"
-            task = asyncio.create_task(pump(hub, track, stream, decode(receiver, stream)))
-        else:
-            task = asyncio.create_task(_drain(track))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    @peer.on("connectionstatechange")
-    async def on_state() -> None:
-        if peer.connectionState in ("failed", "closed"):
-            for task in tasks:
-                task.cancel()  # a track whose connection never came about does not end by itself
-            await hub.close_stream(stream, "The camera of this stream has left.")
-
-
-def decode(receiver: RTCRtpReceiver, stream: Stream) -> CameraDecoder:
-    """Have what this receiver receives decoded straight into `stream`, each frame with what its sender calls it.
-
-    Close the decoder when the track has ended. Where it cannot be put in, the frames come from the track, unnamed.
-    """
-    clock = CaptureClock()
-
-    def push(frame: av.VideoFrame, received: float, rtp: int) -> None:
-        stream.push_threadsafe(frame, received, SentAs(rtp, clock.captured_ms(rtp)))
-
-    decoder = CameraDecoder(push)
-    if rtc.release_early(receiver, decoder):
-        rtc.on_sender_report(receiver, clock.report)
-    return decoder
-
-
-async def pump(hub: Hub, track: MediaStreamTrack, stream: Stream, decoder: CameraDecoder) -> None:
-    """See the track to its end, and the stream with it; frames that do not go to `decoder` are taken at once."""
-    try:
-        while True:
-            frame = await track.recv()
-            assert isinstance(frame, av.VideoFrame)
-            stream.push(frame, time.monotonic())
-    except MediaStreamError:
-        # The track's end and the connection's come together, and the latter cancels this task: not half-way through.
-        await asyncio.shield(hub.close_stream(stream, "The camera of this stream has left."))
-    except Exception:
-        # Nobody awaits this task: without a word the stream would stay "playing".
-        logger.exception("The camera of stream %s could not be read on.", stream.id)
-        await asyncio.shield(hub.close_stream(stream, "The server failed at this camera; its log says why."))
-    finally:
-        decoder.close()
-
-
-async def _drain(track: MediaStreamTrack) -> None:
-    try:
-        while True:
-            await track.recv()
-    except MediaStreamError:
-        return
 
 
 async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescription, viewer: Viewer | None) -> str:

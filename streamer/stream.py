@@ -1,11 +1,11 @@
 """`Stream`, the core noun: one source, one analysis setting, many subscribers; decoded and inferred once.
 
 Frames come in by `push` (on the event loop) or `push_threadsafe` (a source's own thread), pass through the stream's
-lane, and leave as `Result`s to every subscriber. All state is touched on the event loop only.
+lane, and leave as `Result`s to every subscriber. All state but the frame that is handed over is touched on the event
+loop only.
 """
 
 import asyncio
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -101,9 +101,11 @@ class Stream:
         self._on_error: list[Callable[[UserError], None]] = []
         self._origin: float | None = None
         self._loop = asyncio.get_running_loop()
+        self.on_defect: Callable[[Exception], None] | None = None  # called when a thread's frame could not be taken in
         self._handover: tuple[av.VideoFrame, float, SentAs | None] | None = None
-        self._overtaken = 0  # frames that a newer one replaced in there
+        self._overtaken = 0  # frames that a newer one has replaced in there since the loop took one
         self._handover_lock = threading.Lock()
+        self._lost = 0  # all frames that were
 
     @property
     def model(self) -> str:
@@ -113,7 +115,7 @@ class Stream:
     @property
     def dropped(self) -> int:
         """Frames that a newer one replaced before their turn came."""
-        return self._lane.dropped + self._overtaken
+        return self._lane.dropped + self._lost
 
     def subscribe(self, on_result: Callable[[Result], None], on_error: Callable[[UserError], None]) -> None:
         """Call `on_result` for every localized frame and `on_error` when one could not be; on the event loop."""
@@ -139,8 +141,7 @@ class Stream:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
         if self.closed:
             return  # the last frame of a track can come after its end
-        # Without a time base the time is no number; asking for that one makes a Fraction.
-        seconds = frame.time if frame.pts is not None and math.isfinite(frame.time) else received
+        seconds = frame.time if frame.pts is not None and frame.time_base else received
         if self._origin is None:
             self._origin = seconds
         self.state = "playing"
@@ -199,8 +200,18 @@ class Stream:
     def _take_handover(self) -> None:
         with self._handover_lock:
             handover, self._handover = self._handover, None
-        if handover is not None:
+            overtaken, self._overtaken = self._overtaken, 0
+        if handover is None or self.closed:
+            return
+        self.counters.received += overtaken
+        self._lost += overtaken
+        self._telemetry.received(overtaken)
+        try:
             self.push(*handover)
+        except Exception as error:
+            if self.on_defect is None:
+                raise
+            self.on_defect(error)
 
     def _done(self, arrival: Arrival, outcome: Prediction | UserError) -> None:
         if isinstance(outcome, UserError):

@@ -22,7 +22,8 @@ from streamer import rtc
 from streamer.cross_origin import is_preflight
 from streamer.hub import HUB, Hub
 from streamer.ice import ice_servers
-from streamer.signaling import MAX_OFFER, OfferError, feed, negotiate, new_peer, read_limited
+from streamer.peer_camera import feed
+from streamer.signaling import MAX_OFFER, OfferError, negotiate, new_peer, read_limited
 from streamer.stream import Stream
 from streamer.trickle import add_candidates
 

@@ -108,8 +108,9 @@ async def session(
     stream: str | None = None,
     settings: dict[str, object] | None = None,
     mode: str = "video",
+    second: Camera | None = None,
 ) -> AsyncIterator[Session]:
-    """A session on a test server: with `camera` its own stream, with `stream` a watcher's."""
+    """A session on a test server: with `camera` its own stream, with `stream` a watcher's; `second` is sent beside."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     opened = Session(
         peer,
@@ -120,6 +121,8 @@ async def session(
         peer.addTransceiver(camera, direction="sendrecv")
     else:
         peer.addTransceiver("video", direction="recvonly")
+    if second is not None:
+        peer.addTransceiver(second, direction="sendonly")
     tasks: list[asyncio.Task[None]] = []
 
     @peer.on("track")

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import struct
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -171,15 +170,3 @@ async def test_where_aiortc_is_another_one_the_frames_come_all_the_same_but_nobo
         heads = [HEAD.unpack_from(message) for message in opened.overlays]
         assert {head[4] for head in heads} == {0}
         assert all(math.isnan(head[7]) for head in heads)
-
-
-async def test_a_camera_that_leaves_takes_its_decoder_with_it(client: Client) -> None:
-    def decoders() -> int:
-        return sum(thread.name == "camera-decoder" for thread in threading.enumerate())
-
-    async with session(client, Camera(data.chelsea(), fps=10), mode="overlay") as opened:
-        await opened.until(lambda: opened.overlays)
-        assert decoders() == 1
-    async with asyncio.timeout(10):
-        while decoders():
-            await asyncio.sleep(0.01)

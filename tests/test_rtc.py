@@ -1,7 +1,6 @@
 """Our adaptations of aiortc: guarded by upstream's source, checked against upstream's behaviour."""
 
 import asyncio
-import threading
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +21,7 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtpPacket, wrap_rtx
 
 from streamer import encoding, rtc
+from streamer.camera_decoder import CameraDecoder
 from tests.rtp_packets import DELTA, KEY
 
 VIDEO = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)
@@ -82,11 +82,11 @@ async def test_a_packet_repaired_by_rtx_brings_every_frame_behind_it_to_the_deco
     assert np.diff(greys) == pytest.approx([10] * 5, abs=3)
 
 
-class Slow:
+class Slow(CameraDecoder):
     """A decoder that never takes a frame."""
 
     def __init__(self) -> None:
-        self.failed = threading.Event()
+        super().__init__(lambda *_: None, lambda _: None)
         self.frames: list[JitterFrame] = []
 
     def put(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> None:
@@ -114,6 +114,15 @@ async def test_the_queue_before_a_slow_decoder_stays_short(own: bool) -> None:
         await early._handle_rtp_packet(keyframe(number), 0)
     upstream = inner._RTCRtpReceiver__decoder_queue.qsize()
     assert (slow.waiting(), upstream) == ((rtc.MAX_WAITING_FRAMES + 1, 0) if own else (0, rtc.MAX_WAITING_FRAMES + 1))
+
+
+async def test_nothing_waits_for_a_decoder_that_has_ended() -> None:
+    early = receiver()
+    assert rtc.release_early(early)
+    inner: Any = early
+    inner._RTCRtpReceiver__codecs = {96: VIDEO}
+    await early._handle_rtp_packet(keyframe(0), 0)  # its thread has not begun, as after a goodbye
+    assert inner._RTCRtpReceiver__decoder_queue.qsize() == 0
 
 
 async def test_a_decoder_of_ones_own_that_failed_gets_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:

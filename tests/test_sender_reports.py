@@ -52,20 +52,22 @@ async def test_a_frame_has_the_timestamp_of_its_packets_and_each_report_is_told(
 ) -> None:
     seen: list[tuple[int, int]] = []  # timestamp and level
     told: list[tuple[int, int]] = []
-    decoder = CameraDecoder(lambda frame, _, rtp: seen.append((rtp, grey_level(frame))))
+    decoder = CameraDecoder(lambda frame, _, rtp: seen.append((rtp, grey_level(frame))), lambda _: None)
 
     def receive(receiver: RTCRtpReceiver) -> None:
         assert rtc.release_early(receiver, decoder)
         assert rtc.on_sender_report(receiver, lambda ntp, rtp: told.append((ntp, rtp)))
 
-    async with pair(Greys(), monkeypatch, codec, receive) as peers:
-        await peers.until(lambda: len(seen) >= 2 * GREYS and told and told[-1][0])
-        sent = list(dict.fromkeys(packet.timestamp for packet in peers.packets))  # of frame 0, 1, 2, ...
-        assert [sent.index(rtp) % GREYS for rtp, _ in seen] == [level for _, level in seen]
-        reports = [packet.sender_info for packet in peers.reports if isinstance(packet, RtcpSrPacket)]
-        assert told == [(info.ntp_timestamp, info.rtp_timestamp) for info in reports][: len(told)]
-        assert told[-1][1] in sent
-    decoder.close()
+    try:
+        async with pair(Greys(), monkeypatch, codec, receive) as peers:
+            await peers.until(lambda: len(seen) >= 2 * GREYS and told and told[-1][0])
+    finally:
+        decoder.close()
+    sent = list(dict.fromkeys(packet.timestamp for packet in peers.packets))  # of frame 0, 1, 2, ...
+    assert [sent.index(rtp) % GREYS for rtp, _ in seen] == [level for _, level in seen]
+    reports = [packet.sender_info for packet in peers.reports if isinstance(packet, RtcpSrPacket)]
+    assert told == [(info.ntp_timestamp, info.rtp_timestamp) for info in reports][: len(told)]
+    assert told[-1][1] in sent
 
 
 async def test_reports_about_retransmissions_are_left_out_and_upstream_has_its_own() -> None:

@@ -5,17 +5,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import av
 import pytest
 from aiohttp.test_utils import TestClient
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from skimage import data
 
 from localization.settings import AnalysisSettings, PaintSettings
 from streamer import channels, rtc, viewer
-from streamer.camera_decoder import CameraDecoder
 from streamer.hub import HUB
-from streamer.signaling import new_peer, pump
+from streamer.signaling import new_peer
 from streamer.telemetry import Telemetry
 from tests.peers import Camera, serving, session
 
@@ -205,23 +203,6 @@ async def test_a_defect_in_a_session_ends_it_in_words(client: Client, monkeypatc
         monkeypatch.setattr(Telemetry, "path", lambda *_: 1 / 0)
         await owner.until(lambda: owner.of_type("bye"))
         assert "failed" in owner.of_type("bye")[0]["detail"]
-
-
-class Torn(MediaStreamTrack):
-    """A track that is not read to its end."""
-
-    kind = "video"
-
-    async def recv(self) -> av.VideoFrame:
-        raise RuntimeError("no frame")
-
-
-async def test_a_camera_that_cannot_be_read_closes_its_stream(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    hub = client.app[HUB]
-    stream = await hub.open_stream("camera", "camera", AnalysisSettings())
-    await pump(hub, Torn(), stream, CameraDecoder(lambda *_: None))
-    assert not hub.streams
-    assert "no frame" in caplog.text
 
 
 async def test_a_page_must_speak_though_it_opened_no_channel_and_a_player_need_not(

@@ -136,9 +136,12 @@ async def test_a_threads_frames_never_queue_for_the_loop(bench: Bench) -> None:
     thread.join()  # the loop is blocked meanwhile, as a busy one would be
     await asyncio.sleep(0.01)
     await bench.settle()
-    assert bench.stream.counters.received == 1
+    assert (bench.stream.counters.received, bench.stream.counters.processed, bench.stream.dropped) == (10, 1, 9)
     assert bench.results[-1].picture.pts == 27_000
-    assert b'seekcam_frames_dropped_total{reason="loop busy"} 9.0' in bench.telemetry.exposition()
+    assert bench.results[-1].arrival.number == 9
+    told = bench.telemetry.exposition()
+    assert b'seekcam_frames_dropped_total{reason="loop busy"} 9.0' in told
+    assert b"seekcam_frames_received_total 10.0" in told
 
 
 async def test_a_closed_stream_is_silent(bench: Bench) -> None:
