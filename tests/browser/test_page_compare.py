@@ -161,3 +161,22 @@ def test_on_a_phone_both_halves_and_their_lists_are_in_reach(visitor: Visitor, d
     assert [left["x"] + left["width"], right["x"] + right["width"]] == pytest.approx(
         [right["x"], picture["x"] + picture["width"]], abs=1
     )
+
+
+def test_one_model_with_two_methods_says_the_same_on_both_sides_at_every_moment(visitor: Visitor, duo: Server) -> None:
+    page = visitor.go_live(duo.url)
+    compare_with(page, "efficientnet-lite0")
+    expect(page.locator("#second-ranking .rank:visible")).to_have_count(5)
+    lists = page.evaluate(
+        """async () => {
+          const read = () => ["#ranking", "#second-ranking"].map((list) => document.querySelector(list).innerText);
+          const seen = [];
+          for (let look = 0; look < 60; look += 1) {
+            await new Promise((resolve) => setTimeout(resolve, 40));
+            seen.push(read());
+          }
+          return seen;
+        }"""
+    )
+    assert [left for left, _ in lists] == [right for _, right in lists]
+    assert len({left for left, _ in lists}) > 1, "it was not the same all the time"

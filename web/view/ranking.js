@@ -5,10 +5,8 @@
 import { make } from "../dom.js";
 import { shortName } from "../models.js";
 import { announce } from "./messages.js";
-import { Redraw } from "./redraw.js";
 
 const ROWS = 5;
-const REDRAW_MS = 100; // 30 changes a second can not be read
 const STEADY_MS = 1500; // said to screen readers only when it stays this long
 const HELD_STEADY = "Another class leads by too little or for too short a time to take over, so that the mark does not flicker.";
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
@@ -28,13 +26,13 @@ export class Ranking {
   #subline;
   #list;
   #announces;
+  #changed;
   /** @type {Row[]} */
   #rows = [];
   /** @type {Seen | null} */
   #newest = null;
   /** @type {Wanted} */
   #wanted = { model: "", chosen: [], minScore: null, name: (_, index) => `#${index}` };
-  #redraw = new Redraw(() => this.#draw(), () => REDRAW_MS);
   /** @type {number | undefined} */
   #saying;
   #pointed = false;
@@ -44,12 +42,14 @@ export class Ranking {
    * @param {{ headline: HTMLElement, subline: HTMLElement, list: HTMLElement }} places
    * @param {(index: number) => void} choose a class was clicked
    * @param {boolean} announces whether screen readers hear of changes
+   * @param {() => void} changed there is something to `draw`
    */
-  constructor({ headline, subline, list }, choose, announces) {
+  constructor({ headline, subline, list }, choose, announces, changed) {
     this.#headline = headline;
     this.#subline = subline;
     this.#list = list;
     this.#announces = announces;
+    this.#changed = changed;
     for (let rank = 0; rank < ROWS; rank += 1) {
       const name = make("span", { class: "name" });
       const score = make("span", { class: "score" });
@@ -70,13 +70,13 @@ export class Ranking {
   /** @param {Wanted} wanted */
   follow(wanted) {
     this.#wanted = wanted;
-    this.#redraw.soon();
+    this.#changed();
   }
 
   /** @param {Seen | null} result null when there is no picture any more */
   show(result) {
     this.#newest = result;
-    this.#redraw.soon();
+    this.#changed();
   }
 
   /**
@@ -102,7 +102,8 @@ export class Ranking {
     return this.#pointed || this.#focused;
   }
 
-  #draw() {
+  /** Put the newest result on the screen. */
+  draw() {
     const result = this.#newest;
     this.#headlines(result);
     const top = result?.top ?? [];

@@ -6,6 +6,9 @@
 import { byId } from "../dom.js";
 import { methodName } from "./controls.js";
 import { Ranking } from "./ranking.js";
+import { Redraw } from "./redraw.js";
+
+const REDRAW_MS = 100; // 30 changes a second can not be read
 
 export class SeenPanel {
   #root = byId("seen", HTMLElement);
@@ -22,8 +25,14 @@ export class SeenPanel {
    * @param {(index: number) => void} chooseOfSecond a class of the second side was
    */
   constructor(choose, chooseOfSecond) {
-    this.#firstRanking = new Ranking(places(""), choose, true);
-    this.#secondRanking = new Ranking(places("second-"), chooseOfSecond, false);
+    // Both at once: at two moments they would differ also where both are right.
+    const redraw = new Redraw(
+      () => [this.#firstRanking, this.#secondRanking].forEach((ranking) => ranking.draw()),
+      () => REDRAW_MS,
+    );
+    const changed = () => redraw.soon();
+    this.#firstRanking = new Ranking(places(""), choose, true, changed);
+    this.#secondRanking = new Ranking(places("second-"), chooseOfSecond, false, changed);
   }
 
   /**
