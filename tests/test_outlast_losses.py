@@ -141,7 +141,7 @@ async def test_a_path_that_becomes_slow_is_given_its_time() -> None:
         assert pair.sctp._rto == rtc.MIN_RTO_S
         pair.wire.way_s = pair.back.way_s = 0.22
         await send(pair, 60)  # those before the path is known to be slow are taken for lost
-        assert await send(pair, 60) >= 57
+        assert await send(pair, 60) > 50  # 57 on a machine that keeps time; 41 where the timeout does not adapt
         assert 0.44 < pair.sctp._rto <= rtc.UNHEARD_RTO_S
 
 
