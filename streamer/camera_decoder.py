@@ -17,6 +17,7 @@ from aiortc.jitterbuffer import JitterFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange
 
+from streamer.capture_clock import ticks_between
 from streamer.encoding import VIDEO_TIME_BASE
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class CameraDecoder:
     def __init__(
         self, on_frame: Callable[[av.VideoFrame, float, int], None], on_defect: Callable[[Exception], None]
     ) -> None:
-        self.failed = threading.Event()  # something could not be decoded: the sender is to be asked for a keyframe
+        self.wants_keyframe = threading.Event()  # something could not be decoded: the sender is to be asked for one
         self._on_frame = on_frame
         self._on_defect = on_defect
         self._queue: SimpleQueue[tuple[RTCRtpCodecParameters, JitterFrame] | None] = SimpleQueue()
@@ -82,7 +83,7 @@ class CameraDecoder:
             except av.FFmpegError as error:
                 # The decoder stays: a new one could do nothing with what comes before the keyframe.
                 logger.warning("A %s frame of a camera could not be decoded: %s", name, error)
-                self.failed.set()
+                self.wants_keyframe.set()
                 continue
             now = time.monotonic()
             for picture in pictures:
@@ -90,7 +91,7 @@ class CameraDecoder:
                 assert rtp is not None  # as its packet has one
                 # A timestamp may start again at 0, or jump back where the sender does: encoders fail at a time before
                 # their first one, and a recording would stand still.
-                pts += 0 if newest is None else max(1, (rtp - newest + (1 << 31)) % (1 << 32) - (1 << 31))
+                pts += 0 if newest is None else max(1, ticks_between(newest, rtp))
                 picture.pts, newest = pts, rtp
                 if name == "VP8":
                     picture.color_range = ColorRange.MPEG  # FFmpeg takes "needs no clamping" for full range

@@ -33,8 +33,12 @@ class CaptureClock:
         if self._newest is None:
             return None
         reported_ms, reported_rtp = self._newest
-        ticks = (rtp - reported_rtp + (1 << 31)) % (1 << 32) - (1 << 31)
-        return reported_ms + ticks / RTP_TICKS_PER_MS
+        return reported_ms + ticks_between(reported_rtp, rtp) / RTP_TICKS_PER_MS
+
+
+def ticks_between(earlier: int, later: int) -> int:
+    """From one 32-bit RTP timestamp to another, which start again at 0; negative where `later` is the earlier one."""
+    return (later - earlier + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def unix_ms(ntp: int) -> float:

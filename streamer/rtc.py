@@ -211,7 +211,7 @@ def release_early(receiver: RTCRtpReceiver, decoder: CameraDecoder | None = None
     backlog = upstream_queue.qsize if decoder is None else decoder.waiting
     inner._RTCRtpReceiver__jitter_buffer = EarlyJitterBuffer(stock.capacity, deliver, backlog=backlog)
     if decoder is not None:
-        inner._RTCRtpReceiver__decoder_error = decoder.failed
+        inner._RTCRtpReceiver__decoder_error = decoder.wants_keyframe
     return True
 
 

@@ -137,7 +137,7 @@ async def test_a_decoder_of_ones_own_that_failed_gets_a_keyframe(monkeypatch: py
     monkeypatch.setattr(inner, "_send_rtcp_pli", ask)
     await early._handle_rtp_packet(keyframe(0), 0)
     assert asked == []
-    slow.failed.set()
+    slow.wants_keyframe.set()
     for number in (1, 2):
         await early._handle_rtp_packet(keyframe(number), 0)
     assert asked == [1]
