@@ -5,7 +5,7 @@ viewer would see must overlap: logits that agree prove neither. The limits hold 
 picture is told beside each mean, and how often the top class is the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +18,19 @@ BOX_IOU = 0.90
 
 
 @dataclass(frozen=True, eq=False)
+class LookMap:
+    """One kind of map of a picture, with the box that a viewer sees who touches nothing."""
+
+    grid: NDArray[np.float32]  # [h, w]
+    box: Rectangle | None
+
+
+@dataclass(frozen=True, eq=False)
 class Look:
     """What one file says of one picture, all but `top` for the class that the fp32 file ranks first."""
 
     top: int  # the class that this file ranks first
-    plain: NDArray[np.float32]  # [h, w]
-    plain_box: Rectangle | None  # at the card's threshold
-    spread: NDArray[np.float32]  # [h16, w16]
-    spread_box: Rectangle | None  # at Otsu's threshold: what streams unless a person chooses otherwise
+    maps: Mapping[str, LookMap]  # by the kind of map
 
 
 @dataclass(frozen=True)
@@ -44,43 +49,37 @@ class GateReport:
     """How near one file comes to another."""
 
     pictures: int
-    plain_correlation: Figure
-    spread_correlation: Figure
-    plain_box_iou: Figure
-    spread_box_iou: Figure
+    correlation: Mapping[str, Figure]  # by the kind of map
+    box_iou: Mapping[str, Figure]
     top1_agreement: float  # share of the pictures with the same top class; told, not gated
 
     def passes(self, margin: float = 0.0) -> bool:
-        """Whether all four means reach their limits; a margin of .5 asks for half of what is missing to 1 as well."""
+        """Whether all means reach their limits; a margin of .5 asks for half of what is missing to 1 as well."""
         correlation = MAP_CORRELATION + margin * (1 - MAP_CORRELATION)
         iou = BOX_IOU + margin * (1 - BOX_IOU)
-        return (
-            min(self.plain_correlation.mean, self.spread_correlation.mean) >= correlation
-            and min(self.plain_box_iou.mean, self.spread_box_iou.mean) >= iou
+        return all(figure.mean >= correlation for figure in self.correlation.values()) and all(
+            figure.mean >= iou for figure in self.box_iou.values()
         )
 
     def numbers(self) -> dict[str, float]:
         """For the card: each mean, and the worst picture's."""
-        figures = {
-            "plain_correlation": self.plain_correlation,
-            "spread_correlation": self.spread_correlation,
-            "plain_box_iou": self.plain_box_iou,
-            "spread_box_iou": self.spread_box_iou,
-        }
+        figures = {f"{kind}_correlation": figure for kind, figure in self.correlation.items()}
+        figures |= {f"{kind}_box_iou": figure for kind, figure in self.box_iou.items()}
         means = {name: round(figure.mean, 4) for name, figure in figures.items()}
         worst = {f"{name}_worst": round(figure.worst, 4) for name, figure in figures.items()}
         return {**means, **worst, "top1_agreement": round(self.top1_agreement, 4), "pictures": self.pictures}
 
     def __str__(self) -> str:
+        correlations = ", ".join(f"{figure} {kind}" for kind, figure in self.correlation.items())
+        ious = ", ".join(f"{figure} {kind}" for kind, figure in self.box_iou.items())
         return (
-            f"map correlation {self.plain_correlation} plain and {self.spread_correlation} spread, "
-            f"box IoU {self.plain_box_iou} plain and {self.spread_box_iou} spread, "
+            f"map correlation {correlations}; box IoU {ious}; "
             f"same top class in {self.top1_agreement:.1%} of {self.pictures} pictures"
         )
 
 
 def compare(reference: Sequence[Look], other: Sequence[Look]) -> GateReport:
-    """Compare what two files say of the same pictures, in the same order.
+    """Compare what two files say of the same pictures, in the same order, by every kind of map that both make.
 
     Raises:
         ValueError: no pictures, or not the same number.
@@ -88,12 +87,11 @@ def compare(reference: Sequence[Look], other: Sequence[Look]) -> GateReport:
     if not reference or len(reference) != len(other):
         raise ValueError(f"{len(reference)} and {len(other)} pictures cannot be compared")
     pairs = list(zip(reference, other, strict=True))
+    kinds = [kind for kind in reference[0].maps if kind in other[0].maps]
     return GateReport(
         pictures=len(pairs),
-        plain_correlation=_figure([correlation(a.plain, b.plain) for a, b in pairs]),
-        spread_correlation=_figure([correlation(a.spread, b.spread) for a, b in pairs]),
-        plain_box_iou=_figure([box_iou(a.plain_box, b.plain_box) for a, b in pairs]),
-        spread_box_iou=_figure([box_iou(a.spread_box, b.spread_box) for a, b in pairs]),
+        correlation={k: _figure([correlation(a.maps[k].grid, b.maps[k].grid) for a, b in pairs]) for k in kinds},
+        box_iou={k: _figure([box_iou(a.maps[k].box, b.maps[k].box) for a, b in pairs]) for k in kinds},
         top1_agreement=float(np.mean([a.top == b.top for a, b in pairs])),
     )
 

@@ -11,9 +11,14 @@ F is w / (h w) everywhere. Every method that weights channels by gradients is th
     finercam    w - 0.6 mean of W[neighbours]  Zhang et al., Finer-CAM, 2025
 
 All rows are computed (they are tiny), the chosen one is picked and one MatMul makes the maps. `spread` then lets each
-map flow along the affinities of the stride-16 features, after the idea of Ahn & Kwak, Learning Pixel-level Semantic
-Affinity, 2018, and `threshold` is that of Otsu, A threshold selection method from gray-level histograms, 1979, on the
-grid's own values.
+map flow along the affinities of the stride-16 features (`training.affinity`), and `threshold` is Otsu's, on the grid's
+own values.
+
+With an objectness head (`training.objectness`) the graph has the plane p that it makes of the frame, and another rule:
+w, the map that flowed along affinities which the plane guides, and `spread` is sqrt(w p), cut at a constant. That is
+the geometric mean of "belongs to this class" and "is a thing at all", not scaled to its own range: where nothing is a
+thing, nothing reaches the cut. What `spread` and `threshold` are without a head is then called `affinity` and
+`affinity_threshold`.
 
 Only the batch is dynamic, and the operators are ones that TensorRT builds: TopK, Gather, MatMul, CumSum; no boolean
 indexing, no control flow. The head computes in float32 whatever the network's precision.
@@ -26,29 +31,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localization.card import METHODS
+from training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, otsu, spread_maps, unit_cells, walk
 from training.networks.network import Network
+from training.objectness.head import ObjectnessHead
 
 INPUTS = ("frames", "classes", "method")
 OUTPUTS = ("logits", "chosen", "maps", "spread", "threshold", "features")
+OBJECTNESS_OUTPUTS = ("objectness", "affinity", "affinity_threshold")  # of a graph with a head, after the others
 MAPPED = 5  # classes that one run maps, when the network has as many
 FINER_WEIGHT = 0.6  # Finer-CAM's gamma, and how many of the nearest classes it subtracts: both the paper's
 FINER_NEIGHBOURS = 3
-AFFINITY_POWER = 3  # chosen on ImageNet photographs; 2 and 2 repeats are as good on birds, a little worse on video
-AFFINITY_REPEATS = 3
-FLAT = 1e-5  # a map whose range is a smaller part of its largest value is constant but for rounding
+CUT = 0.5  # of sqrt(w p): what is at least as much a thing of this class as not
 
 _RECTIFIED = ("gradcam", "layercam", "gradcam++")  # methods that end in a ReLU of the map
 
 
 class CamOutputs(NamedTuple):
-    """What the graph answers for a batch of B frames, k classes each."""
+    """What the graph answers for a batch of B frames, k classes each; a graph with a head, all of it."""
 
     logits: Tensor  # float32 (B, C)
     chosen: Tensor  # int64 (B, k): the classes that were mapped
     maps: Tensor  # float32 (B, k, h, w), by method, not normalised
     spread: Tensor  # float32 (B, k, h16, w16) in [0, 1]
-    threshold: Tensor  # float32 (B, k): Otsu's, of each spread map
+    threshold: Tensor  # float32 (B, k): Otsu's, of each spread map; with a head the constant cut
     features: Tensor  # float32 (B, K, h, w)
+    objectness: Tensor | None = None  # float32 (B, 1, h16, w16) in [0, 1]: the plane
+    affinity: Tensor | None = None  # float32 (B, k, h16, w16) in [0, 1]: what `spread` is without a head
+    affinity_threshold: Tensor | None = None  # float32 (B, k): Otsu's of it
 
 
 class CamGraph(nn.Module):
@@ -57,11 +66,15 @@ class CamGraph(nn.Module):
     Shapes:
         frames uint8 (B, S, S, 3) RGB; classes int64 (B, k), where -1 at position j asks for the class that ranks j-th
         in the frame, from 0; method int64 (B), an index into `localization.card.METHODS`.
+
+    Args:
+        objectness: a head fitted to this network's stride-16 features; None leaves the plane, and its rule, out.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, objectness: ObjectnessHead | None = None) -> None:
         super().__init__()
         self.network = network
+        self.objectness = None if objectness is None else objectness.frozen()
         weight = network.head.weight.detach()
         self.register_buffer("mean", torch.tensor(network.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(network.std).view(1, 3, 1, 1))
@@ -75,6 +88,11 @@ class CamGraph(nn.Module):
         """uint8 (B, S, S, 3) frames to the (B, 3, S, S) images that the network takes."""
         images = frames.to(torch.float32).permute(0, 3, 1, 2)
         return (images - cast(Tensor, self.mean)) / cast(Tensor, self.std)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the graph's outputs are called, in their order."""
+        return OUTPUTS if self.objectness is None else OUTPUTS + OBJECTNESS_OUTPUTS
 
     def forward(self, frames: Tensor, classes: Tensor, method: Tensor) -> CamOutputs:
         """All outputs; the shapes are those of the class and of `CamOutputs`."""
@@ -92,8 +110,19 @@ class CamGraph(nn.Module):
         flat = row @ features.flatten(2)  # (B, k, hw)
         rectify = (picked * cast(Tensor, self.rectified)).sum(1).view(-1, 1, 1) > 0
         maps = torch.where(rectify, flat.relu(), flat).reshape(-1, self.mapped, *features.shape[2:])
-        spread = spread_maps(maps, stride16.float())
-        return CamOutputs(logits, chosen, maps, spread, otsu(spread), features)
+        guide = stride16.float()
+        affinity = spread_maps(maps, guide)
+        threshold = otsu(affinity)
+        if self.objectness is None:
+            return CamOutputs(logits, chosen, maps, affinity, threshold, features)
+        cells, grid = unit_cells(guide), grid_of(guide)
+        plane = self.objectness(cells)
+        flowed = walk(maps, cells, grid, GUIDED_POWER, GUIDED_REPEATS, plane)
+        objectness = plane.reshape(-1, 1, *grid)
+        cut = torch.full_like(threshold, CUT)
+        return CamOutputs(
+            logits, chosen, maps, (flowed * objectness).sqrt(), cut, features, objectness, affinity, threshold
+        )
 
 
 def one_hot(indices: Tensor, length: int) -> Tensor:
@@ -136,63 +165,3 @@ def _neighbour_mean(weight: Tensor, logits: Tensor, chosen: Tensor) -> Tensor:
     distance = (logit - (own * logit).sum(2, keepdim=True)).abs() + own * torch.finfo(torch.float32).max / 2
     nearest = distance.topk(neighbours, dim=2, largest=False).indices
     return F.embedding(nearest, weight).mean(2)
-
-
-def spread_maps(maps: Tensor, guide: Tensor) -> Tensor:
-    """Let maps flow along the affinities of finer features.
-
-    A cell's affinity to another is relu(cosine)^3 of their feature vectors, and each cell takes the affinity-weighted
-    mean of all cells, three times over.
-
-    Args:
-        maps: float32 (B, k, h, w). guide: float32 (B, K16, h16, w16).
-
-    Returns:
-        float32 (B, k, h16, w16) in [0, 1]; a map that is constant comes back as zeros.
-    """
-    grid = tuple(guide.shape[2:])
-    # Two MatMuls with constants, where a Resize would bring shape arithmetic into the graph.
-    down, across = (bilinear_weights(fine, coarse) for fine, coarse in zip(grid, maps.shape[2:], strict=True))
-    start = down.to(maps.device) @ maps @ across.T.to(maps.device)
-    flow = unit_range(start).flatten(2).transpose(1, 2)  # (B, n, k)
-    cells = guide.flatten(2).transpose(1, 2)  # (B, n, K16)
-    cells = cells / (cells * cells).sum(2, keepdim=True).sqrt().clamp_min(1e-12)
-    affinity = (cells @ cells.transpose(1, 2)).relu()
-    power = affinity
-    for _ in range(AFFINITY_POWER - 1):
-        power = power * affinity
-    step = power / power.sum(2, keepdim=True).clamp_min(1e-12)  # a cell of zeros has no affinity, to itself either
-    for _ in range(AFFINITY_REPEATS):
-        flow = step @ flow
-    return unit_range(flow.transpose(1, 2).reshape(-1, maps.shape[1], *grid))
-
-
-def bilinear_weights(fine: int, coarse: int) -> Tensor:
-    """(fine, coarse): linear interpolation of `coarse` cells at the centres of `fine` cells, edges repeated."""
-    centres = ((torch.arange(fine) + 0.5) * (coarse / fine) - 0.5).clamp(0, coarse - 1)
-    return (1 - (centres.unsqueeze(1) - torch.arange(coarse)).abs()).relu()
-
-
-def unit_range(maps: Tensor) -> Tensor:
-    """Each (h, w) map of (B, k, h, w) moved and scaled to [0, 1]; a constant map becomes zeros."""
-    low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
-    span = high - low
-    varied = (span > FLAT * torch.maximum(low.abs(), high.abs())).float()
-    return (maps - low) * (varied / span.clamp_min(torch.finfo(torch.float32).tiny))
-
-
-def otsu(maps: Tensor) -> Tensor:
-    """Otsu's threshold of each (h, w) map of (B, k, h, w), on its own values: (B, k).
-
-    With the n values sorted downwards as z, the cut after j values has the variance between classes
-    j (n - j) (m1 - m0)^2; the threshold is z_j at its largest, so the foreground is what lies at or above it.
-    """
-    values = maps.flatten(2)
-    n = values.shape[2]
-    ordered = values.topk(n, dim=2).values
-    total = ordered.sum(2, keepdim=True)
-    inside = ordered.cumsum(2)[:, :, : n - 1]
-    count = torch.arange(1, n, dtype=torch.float32, device=maps.device)
-    difference = inside / count - (total - inside) / (n - count)
-    between = count * (n - count) * difference * difference
-    return ordered.gather(2, between.argmax(2, keepdim=True)).squeeze(2)

@@ -76,7 +76,7 @@ def to_int8(
     for place, name in enumerate(names, 1):
         progress(f"not near enough yet: trying convolution {place} of {len(names)} on its own")
         alone = quantiser.tried([other for other in names if other != name], SENSITIVITY_FRAMES)[1]
-        harm.append(2 - alone.plain_correlation.mean - alone.spread_correlation.mean)
+        harm.append(sum(1 - figure.mean for figure in alone.correlation.values()))
     worst_first = [names[place] for place in np.argsort(harm, kind="stable")[::-1]]
     count = 1
     while count <= AT_MOST_FLOAT * len(names) and not found.report.passes(MARGIN):

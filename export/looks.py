@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.gate import Look
+from export.gate import Look, LookMap
+from localization.card import MapKind
 from localization.model import LocalizationModel, RawOutputs
 from localization.pipeline import FrameRequest, interpret
-from localization.prediction import ClassMap, Rectangle
-from localization.settings import AnalysisSettings, MapKind, resolve
+from localization.settings import AnalysisSettings, resolve
 
 BATCH = 8  # pictures of one run
 
@@ -27,7 +27,7 @@ def look_all(model: LocalizationModel, frames: NDArray[np.uint8], classes: Seque
         if classes is not None:
             rows[:, -1] = classes[start : start + BATCH]
         methods = np.full(len(batch), model.card.methods.index(model.card.default_method), np.int64)
-        raw = model.run(batch, rows, methods, ["logits", "chosen", "maps", "spread", "threshold"])
+        raw = model.run(batch, rows, methods)
         tops = raw["chosen"][:, 0] if classes is None else raw["logits"].argmax(axis=1)
         mapped = tops if classes is None else rows[:, -1]
         looks += [_look(model, raw, index, int(tops[index]), int(mapped[index])) for index in range(len(batch))]
@@ -35,14 +35,10 @@ def look_all(model: LocalizationModel, frames: NDArray[np.uint8], classes: Seque
 
 
 def _look(model: LocalizationModel, raw: RawOutputs, index: int, top: int, mapped: int) -> Look:
-    plain, plain_box = _mapped(model, raw, index, mapped, "plain")
-    spread, spread_box = _mapped(model, raw, index, mapped, "spread")
-    return Look(top, plain.grid, plain_box, spread.grid, spread_box)
+    return Look(top, {kind: _mapped(model, raw, index, mapped, kind) for kind in model.card.maps})
 
 
-def _mapped(
-    model: LocalizationModel, raw: RawOutputs, index: int, mapped: int, kind: MapKind
-) -> tuple[ClassMap, Rectangle | None]:
+def _mapped(model: LocalizationModel, raw: RawOutputs, index: int, mapped: int, kind: MapKind) -> LookMap:
     analysis = resolve(AnalysisSettings(classes=(mapped,), map=kind), model.card)
     prediction = interpret(model.card, raw, index, FrameRequest(analysis))
-    return prediction.maps[0], prediction.boxes[0].box if prediction.boxes else None
+    return LookMap(prediction.maps[0].grid, prediction.boxes[0].box if prediction.boxes else None)

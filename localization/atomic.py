@@ -25,13 +25,18 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`replace_file` with UTF-8 text, for files that a person named; the folder is made when it is not there.
+    """`write_bytes` of UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`replace_file` for files that a person named; the folder is made when it is not there.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode())
+        replace_file(path, content)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error

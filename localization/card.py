@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from localization.errors import ModelFileError
 
@@ -15,6 +15,10 @@ METADATA_KEY = "seekcam"
 SCHEMA = 1
 RESIZES = ("area", "linear")
 METHODS = ("cam", "gradcam", "layercam", "gradcam++", "recombined", "finercam")
+MapKind = Literal["objectness", "spread", "plain", "plane"]
+MAP_KINDS: tuple[MapKind, ...] = ("objectness", "spread", "plain", "plane")
+WITHOUT_HEAD: tuple[MapKind, ...] = ("spread", "plain")  # what a file without an objectness head can make of these
+CUT = 0.5  # of the objectness map where the card names none
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,22 @@ class ModelCard:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     recipe_hash: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    objectness: Mapping[str, Any] = field(default_factory=dict)  # the objectness head: its cut, its origin; {}: none
     licence: str = ""
     source: str = ""  # where the weights come from
     versions: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""  # git revision of the exporter
     schema: int = SCHEMA
+
+    @property
+    def maps(self) -> tuple[MapKind, ...]:
+        """The kinds of map that the file can make (values of the setting `map`), its default first."""
+        return MAP_KINDS if self.objectness else WITHOUT_HEAD
+
+    @property
+    def cut(self) -> float:
+        """The constant threshold of the objectness map and of the plane."""
+        return float(self.objectness.get("cut", CUT))
 
     @cached_property
     def class_lookup(self) -> Mapping[str, int]:
@@ -107,6 +122,7 @@ class ModelCard:
             and all(isinstance(size, int) and size > 0 for size in sizes)
             and all(isinstance(number, int | float) for number in (self.threshold, self.min_score))
             and all(isinstance(word, str) for word in words)
-            and all(isinstance(table, Mapping) for table in (self.recipe, self.metrics, self.versions))
+            and all(isinstance(table, Mapping) for table in (self.recipe, self.metrics, self.versions, self.objectness))
+            and isinstance(self.objectness.get("cut", CUT), int | float)
             and self.resize in RESIZES
         )

@@ -45,8 +45,8 @@ class Layout:
 
 
 def caption(prediction: Prediction) -> str:
-    """Who says it: the model and its map method."""
-    return f"{prediction.model} · {prediction.method}"
+    """Who says it: the model, its map method and the kind of map."""
+    return f"{prediction.model} · {prediction.method} · {prediction.map}"
 
 
 def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: int, name: str = "") -> Layout:

@@ -15,6 +15,7 @@ from localization.providers import ProviderError, choose_provider
 
 INPUTS = ("frames", "classes", "method")
 OUTPUTS = ("logits", "chosen", "maps", "spread", "threshold", "features")
+OBJECTNESS_OUTPUTS = ("objectness", "affinity", "affinity_threshold")  # of a file with an objectness head
 
 RawOutputs = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
@@ -65,12 +66,17 @@ class LocalizationModel:
         self._run_options = ort.RunOptions()
         self._run_options.add_run_config_entry("only_execute_path_to_fetches", "1")
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The graph's outputs; those of an objectness head where the card names one."""
+        return OUTPUTS + OBJECTNESS_OUTPUTS if self.card.objectness else OUTPUTS
+
     def run(
         self,
         frames: NDArray[np.uint8],
         classes: NDArray[np.int64],
         methods: NDArray[np.int64],
-        outputs: Sequence[str] = OUTPUTS,
+        outputs: Sequence[str] | None = None,
     ) -> RawOutputs:
         """Run one batch.
 
@@ -78,8 +84,9 @@ class LocalizationModel:
             frames: [B, S, S, 3] RGB.
             classes: [B, k]; -1 at position j means the class that ranks j-th in this frame.
             methods: [B] indices into the card's methods.
-            outputs: which outputs to compute; the others cost nothing.
+            outputs: which outputs to compute, all when None; the others cost nothing.
         """
+        outputs = self.outputs if outputs is None else outputs
         feed = {"frames": frames, "classes": classes, "method": methods}
         values = self._session.run(list(outputs), feed, self._run_options)
         return dict(zip(outputs, cast("list[NDArray[np.float32]]", values), strict=True))
@@ -96,7 +103,8 @@ class LocalizationModel:
     def _check_graph(self, path: Path) -> None:
         inputs = {value.name for value in self._session.get_inputs()}
         outputs = {value.name for value in self._session.get_outputs()}
-        missing = [name for name in INPUTS if name not in inputs] + [name for name in OUTPUTS if name not in outputs]
+        missing = [name for name in INPUTS if name not in inputs]
+        missing += [name for name in self.outputs if name not in outputs]
         if missing:
             raise ModelFileError(f"{path} has a card but its graph lacks {', '.join(missing)}: export the model again.")
 

@@ -1,6 +1,7 @@
 """Paint a prediction: the class map as heat, boxes and labels; on RGB pixels or straight on a video frame's planes.
 
-Where the map is low the picture stays as it is; `opacity` is how much of it the hottest places hide. Painting on the
+Where the map is low the picture stays as it is; `opacity` is how much of it the hottest places hide. For painting, and
+for that alone, each map is scaled so that its largest value is 1; a map that stays below the cut stays pale. Painting on the
 YUV planes spares a video frame the way to RGB and back, which costs ten times as much as the painting.
 """
 
@@ -22,6 +23,7 @@ Pixels = NDArray[np.uint8]
 
 FINE = 56  # pixels: the map is bent smoothly (cubic) up to this side and straight (linear) from there
 CLEAR, FULL = 0.08, 0.6  # map values below which nothing is painted, and from which the heat has its full opacity
+PALE = 0.5  # a map with a smaller largest value is painted weaker: nothing in it is a thing
 OUTLINE = INK
 
 
@@ -143,16 +145,21 @@ def _heat(prediction: Prediction, mirror: bool) -> Pixels | None:
     """The shown maps as one uint8 [FINE, FINE], the larger value where they overlap; None when nothing is shown."""
     if not prediction.sure:
         return None
-    grid = prediction.maps[0].grid
-    for shown in prediction.maps[1:]:
-        other = shown.grid
+    grid, *others = (_at_full_heat(shown.grid) for shown in prediction.maps)
+    for other in others:
         if other.shape != grid.shape:
             other = cv2.resize(other, grid.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
         grid = np.maximum(grid, other)
-    fine = cv2.resize(np.nan_to_num(grid), (FINE, FINE), interpolation=cv2.INTER_CUBIC)
+    fine = cv2.resize(grid, (FINE, FINE), interpolation=cv2.INTER_CUBIC)
     if mirror:
         fine = cv2.flip(fine, 1)
     return np.rint(np.clip(fine, 0, 1) * 255).astype(np.uint8)
+
+
+def _at_full_heat(grid: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map scaled for painting, zeros for NaN: one that reaches PALE has 1 as its largest value."""
+    known = np.nan_to_num(grid)
+    return known / np.float32(max(float(known.max()), PALE))
 
 
 @lru_cache(maxsize=64)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localization.boxes import find_boxes, otsu, two_stage_threshold
-from localization.card import ModelCard
+from localization.card import MapKind, ModelCard
 from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import squash
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
+from localization.region import WHOLE, Region, box_in_frame, grid_in_frame
 from localization.settings import Analysis, AnalysisSettings, resolve
 from localization.temporal import ClassTracker
 
@@ -27,6 +28,7 @@ class FrameRequest:
     analysis: Analysis
     tracker: ClassTracker | None = None
     pts: float = 0.0  # seconds
+    region: Region = WHOLE  # what the model was shown of the frame
 
 
 def fit_picture(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.uint8]:
@@ -66,10 +68,8 @@ def run_graph(
 ) -> RawOutputs:
     """What the graph says of a batch of fitted frames: the outputs that the requests need, for `interpret`."""
     outputs = ["logits", "chosen"]
-    if any(r.analysis.map == "spread" for r in requests):
-        outputs += ["spread", "threshold"]
-    if any(r.analysis.map == "plain" for r in requests):
-        outputs.append("maps")
+    for kind in sorted({r.analysis.map for r in requests}):
+        outputs += _outputs_of(kind, model.card)
     if any(r.analysis.box == "two_stage" for r in requests):
         outputs.append("features")
     return model.run(
@@ -78,6 +78,19 @@ def run_graph(
         np.array([request.analysis.method_index for request in requests], np.int64),
         outputs,
     )
+
+
+def _outputs_of(kind: MapKind, card: ModelCard) -> tuple[str, ...]:
+    """The graph's outputs that a kind of map is made of: the map, then its own threshold where it has one."""
+    match kind:
+        case "objectness":
+            return ("spread",)
+        case "spread":  # what the graph calls so is the map by the card's own rule
+            return ("affinity", "affinity_threshold") if card.objectness else ("spread", "threshold")
+        case "plain":
+            return ("maps",)
+        case "plane":
+            return ("objectness",)
 
 
 def _positions(request: FrameRequest, k: int) -> NDArray[np.int64]:
@@ -108,7 +121,7 @@ def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReques
         _class_map(card, raw, index, analysis, chosen.index(wanted), wanted, float(scores[wanted])) for wanted in shown
     )
     boxes = tuple(
-        Box(m.index, m.name, score, rectangle)
+        Box(m.index, m.name, score, box_in_frame(rectangle, request.region))
         for m in maps
         for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold)
     )
@@ -123,11 +136,18 @@ def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReques
         model=card.name,
         method=analysis.method,
         top=tuple(RankedClass(int(c), card.classes[c], float(scores[c])) for c in ranking),
-        maps=maps,
+        maps=_in_frame(maps, request.region),
         boxes=boxes,
-        others=others,
+        others=_in_frame(others, request.region),
+        map=analysis.map,
         ms={"infer": infer_ms, "boxes": (perf_counter() - started) * 1e3},
     )
+
+
+def _in_frame(maps: tuple[ClassMap, ...], region: Region) -> tuple[ClassMap, ...]:
+    if region == WHOLE:
+        return maps
+    return tuple(replace(shown, grid=grid_in_frame(shown.grid, region)) for shown in maps)
 
 
 def _shown_classes(
@@ -143,15 +163,14 @@ def _shown_classes(
 def _class_map(
     card: ModelCard, raw: RawOutputs, index: int, analysis: Analysis, position: int, wanted: int, score: float
 ) -> ClassMap:
-    if analysis.map == "spread":
-        grid = cast("NDArray[np.float32]", raw["spread"][index, position])
-        own = float(raw["threshold"][index, position])
-    else:
-        grid = normalised(cast("NDArray[np.float32]", raw["maps"][index, position]))
-        own = otsu(grid) if analysis.threshold == "otsu" else 0.0
+    output, *own = _outputs_of(analysis.map, card)
+    of_class = 0 if analysis.map == "plane" else position  # the plane is the same for every class
+    grid = cast("NDArray[np.float32]", raw[output][index, of_class])
+    if analysis.map == "plain":
+        grid = normalised(grid)
     match analysis.threshold:
         case "otsu":
-            threshold = own
+            threshold = float(raw[own[0]][index, position]) if own else otsu(grid)
         case "card":
             threshold = card.threshold
         case given:

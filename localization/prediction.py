@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from localization.card import MapKind
+
 Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in [0, 1] of the frame
 
 
@@ -25,7 +27,8 @@ class ClassMap:
     """Where one class is.
 
     `grid` is float32 [h, w] in [0, 1], `threshold` in [0, 1] bounds its box, and `score` is the class's softmax
-    probability, also of a class too improbable for the ranking.
+    probability, also of a class too improbable for the ranking. The largest value of an objectness map says how sure
+    the map is; the other kinds are scaled so that it is 1.
     """
 
     index: int
@@ -63,6 +66,7 @@ class Prediction:
     others: tuple[ClassMap, ...] = ()
     ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # stage -> milliseconds
     compare: "Prediction | None" = None
+    map: MapKind = "spread"  # the kind of all its maps
 
     @property
     def sure(self) -> bool:
@@ -90,6 +94,7 @@ class Prediction:
         return {
             "model": self.model,
             "method": self.method,
+            "map": self.map,
             "shown": [shown.index for shown in self.maps],
             "top": [{"class": c.index, "name": c.name, "score": round(c.score, 4)} for c in self.top],
             "boxes": [

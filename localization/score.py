@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from localization.card import MapKind
 from localization.class_match import match_classes, named
 from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
 from localization.datasets.readable import available_cores, in_threads
@@ -24,7 +25,7 @@ from localization.measure import (
 from localization.metrics import BoxAccuracy, Float64, PixelPrecision
 from localization.model import LocalizationModel
 from localization.scores import RIGHT_IOU, ImageScore, Scores
-from localization.settings import Analysis, AnalysisSettings, MapKind, resolve
+from localization.settings import Analysis, AnalysisSettings, resolve
 
 ALL = "all"  # every part of a set
 RANKED = 5  # Top-5 Clas and Loc

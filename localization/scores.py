@@ -16,6 +16,7 @@ from localization.datasets.dataset import LabelledPicture
 from localization.prediction import RankedClass, Rectangle
 
 RIGHT_IOU = 0.5  # a box with less overlap is a miss
+STRICT_IOU = 0.7  # the same for who wants tight boxes
 SIZE_EDGES = (0.15, 0.35, 0.60)  # shares of the picture that part small from large objects
 SIZE_NAMES = ("under 15 %", "15 to 35 %", "35 to 60 %", "over 60 %")
 
@@ -82,6 +83,7 @@ class GroupScore:
     top1_clas: float
     top1_loc: float | None
     gt_known_loc: float | None
+    gt_known_loc_iou_70: float | None
     gt_known_loc_at_best_threshold: float | None
     mean_iou: float | None
 
@@ -171,6 +173,7 @@ class Scores:
             "top1_loc": whole.top1_loc,
             "top5_loc": percent(image.top5_loc for image in boxed),
             "gt_known_loc": whole.gt_known_loc,
+            "gt_known_loc_iou_70": whole.gt_known_loc_iou_70,
             "gt_known_loc_at_best_threshold": whole.gt_known_loc_at_best_threshold,
             "top1_loc_at_best_threshold": percent(image.top1_loc_at_best for image in boxed),
             "max_box_acc": self.max_box_acc,
@@ -201,6 +204,7 @@ def group_score(name: str, images: Sequence[ImageScore]) -> GroupScore:
         top1_clas=100 * float(np.mean([image.top1 for image in images])),
         top1_loc=percent(image.top1_loc for image in boxed),
         gt_known_loc=percent(image.gt_known for image in boxed),
+        gt_known_loc_iou_70=percent(image.held_iou >= STRICT_IOU for image in boxed),
         gt_known_loc_at_best_threshold=percent(image.gt_known_at_best for image in boxed),
         mean_iou=percent(image.held_iou for image in boxed),
     )

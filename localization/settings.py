@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
-from localization.card import ModelCard
+from localization.card import MAP_KINDS, MapKind, ModelCard
 from localization.comparison import Comparison, parse_comparison
 from localization.errors import SettingsError
 
-MapKind = Literal["spread", "plain"]
 BoxMaker = Literal["largest", "components", "two_stage", "none"]
 Threshold = float | Literal["otsu", "card"]
 
-MAP_KINDS: tuple[MapKind, ...] = ("spread", "plain")
 BOX_MAKERS: tuple[BoxMaker, ...] = ("largest", "components", "two_stage", "none")
 COLORMAPS = ("turbo", "jet", "viridis", "inferno")
 MAX_TOP_K = 5  # what one graph run maps at most
@@ -33,9 +31,9 @@ class AnalysisSettings:
     classes: tuple[int | str, ...] = ()  # names or indices; empty follows the top prediction
     top_k: int = MAX_TOP_K  # length of the ranking
     method: str | None = None
-    map: MapKind = "spread"
+    map: MapKind | None = None  # None: the objectness map where the model has one, else the spread map
     box: BoxMaker = "largest"
-    threshold: Threshold | None = None  # None: Otsu's for the spread map, the card's for the plain one
+    threshold: Threshold | None = None  # None: the map's own, see `own_threshold`
     min_score: float | None = None
     compare: Comparison | None = None  # a second model or method on the same frames; its open choices are its card's
 
@@ -112,32 +110,49 @@ def resolve(settings: AnalysisSettings, card: ModelCard) -> Analysis:
     classes = tuple(dict.fromkeys(class_index(card, c) for c in settings.classes))
     if len(classes) > card.mapped:
         raise SettingsError(f"{card.name} maps {card.mapped} classes at once and {len(classes)} were asked for.")
-    threshold = settings.threshold
-    if threshold is None:
-        threshold = "otsu" if settings.map == "spread" else "card"
+    kind = settings.map or card.maps[0]
+    if kind not in card.maps:
+        raise SettingsError(
+            f"{card.name} has no {kind} map, as its file holds no objectness head: choose one of "
+            f"{', '.join(card.maps)}, or export the model again with one."
+        )
     return Analysis(
         classes=classes,
         top_k=min(settings.top_k, len(card.classes)),
         method=method,
         method_index=card.methods.index(method),
-        map=settings.map,
+        map=kind,
         box=settings.box,
-        threshold=threshold,
+        threshold=own_threshold(kind, card) if settings.threshold is None else settings.threshold,
         min_score=card.min_score if settings.min_score is None else settings.min_score,
     )
 
 
-def resolve_second(settings: AnalysisSettings, card: ModelCard, second: ModelCard) -> Analysis:
-    """The second side of `settings.compare`: the same settings fitted to the model `second`, with a method of its own.
+def own_threshold(kind: MapKind, card: ModelCard) -> Threshold:
+    """What cuts a map when nobody chose: the constant of its rule, Otsu's, or the card's calibrated one."""
+    match kind:
+        case "objectness" | "plane":
+            return card.cut
+        case "spread":
+            return "otsu"
+        case "plain":
+            return "card"
 
-    Classes were chosen for the first model, of `card`; here they are the second's of the same id, or else name.
+
+def resolve_second(settings: AnalysisSettings, card: ModelCard, second: ModelCard) -> Analysis:
+    """The second side of `settings.compare`: the same settings fitted to the model `second`, with choices of its own.
+
+    Classes were chosen for the first model, of `card`; here they are the second's of the same id, or else name. The
+    map is the one that the comparison names, else the first side's where the second model has it, else its own default.
 
     Raises:
         SettingsError: a class or method that the second model does not have.
     """
     classes = tuple(_counterpart(card, class_index(card, wanted), second) for wanted in settings.classes)
-    method = settings.compare.method if settings.compare is not None else None
-    return resolve(replace(settings, classes=classes, method=method, compare=None), second)
+    method, kind = (None, None) if settings.compare is None else (settings.compare.method, settings.compare.map)
+    if kind is None and settings.map in second.maps:
+        kind = settings.map
+    return resolve(replace(settings, classes=classes, method=method, map=kind, compare=None), second)
 
 
 def _counterpart(card: ModelCard, index: int, second: ModelCard) -> int:
@@ -201,6 +216,11 @@ def _integer(low: int, high: int) -> Callable[[str, object], int]:
         return number
 
     return parse
+
+
+def _optional_choice(options: tuple[str, ...]) -> Callable[[str, object], str | None]:
+    parse = _choice(options)
+    return lambda name, value: None if value is None or value == "" else parse(name, value)
 
 
 def _choice(options: tuple[str, ...]) -> Callable[[str, object], str]:
@@ -272,7 +292,7 @@ _PARSERS: dict[str, Callable[[str, object], object]] = {
     "classes": _classes,
     "top_k": _integer(1, MAX_TOP_K),
     "method": _text_or_none,
-    "map": _choice(MAP_KINDS),
+    "map": _optional_choice(MAP_KINDS),
     "box": _choice(BOX_MAKERS),
     "threshold": _threshold,
     "min_score": _optional_score,

@@ -73,7 +73,9 @@ def annotate(
     classes: Annotated[str, typer.Option(help='Names or indices with commas between them, or "top".')] = "top",
     top_k: Annotated[str, typer.Option(help="Length of the ranking, 1 to 5.")] = "5",
     method: Annotated[str, typer.Option(help="Map method; without one, the model's own.")] = "",
-    map_kind: Annotated[str, typer.Option("--map", help="spread or plain.")] = "spread",
+    map_kind: Annotated[
+        str, typer.Option("--map", help="objectness, spread, plain or plane; without one, the model's own.")
+    ] = "",
     box: Annotated[str, typer.Option(help="largest, components, two_stage or none.")] = "largest",
     threshold: Annotated[str, typer.Option(help="Of the box: 0 to 1, otsu or card.")] = "",
     min_score: Annotated[str, typer.Option(help="Below it nothing is asserted; without one, the model's own.")] = "",

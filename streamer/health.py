@@ -6,8 +6,9 @@ from importlib.metadata import version
 
 from aiohttp import web
 
+from localization.card import MAP_KINDS
 from localization.colormaps import rgb_table
-from localization.settings import BOX_MAKERS, COLORMAPS, MAP_KINDS
+from localization.settings import BOX_MAKERS, COLORMAPS
 from streamer.hub import HUB
 from streamer.ice import ice_servers
 from streamer.returns import MODES

@@ -29,6 +29,8 @@ async def show_model(request: web.Request) -> web.Response:
     return web.json_response(
         {
             **asdict(card),
+            "maps": card.maps,
+            "cut": card.cut,
             "provider": loaded.provider if loaded else None,
             "provider_reason": loaded.provider_reason if loaded else None,
         }
@@ -46,6 +48,7 @@ def _summary(hub: Hub, name: str, card: ModelCard) -> dict[str, Any]:
         "input_size": card.input_size,
         "methods": list(card.methods),
         "default_method": card.default_method,
+        "maps": card.maps,
         "precision": card.precision,
         "dataset": card.dataset,
         "licence": card.licence,

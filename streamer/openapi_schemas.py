@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from localization.card import METHODS
-from localization.settings import BOX_MAKERS, COLORMAPS, MAP_KINDS, MAX_TOP_K
+from localization.card import MAP_KINDS, METHODS
+from localization.settings import BOX_MAKERS, COLORMAPS, MAX_TOP_K
 from streamer.returns import MODES
 
 Schema = dict[str, Any]
@@ -47,8 +47,14 @@ CLASSES: Schema = {
     "oneOf": [TEXT, WHOLE, listed({"oneOf": [TEXT, WHOLE]}, maxItems=MAX_TOP_K)],
 }
 COMPARE: Schema = {
-    "description": "A second model or map method beside the first: MODEL, MODEL:METHOD, :METHOD or an object.",
-    "oneOf": [TEXT, exactly({"model": optional(TEXT), "method": optional(TEXT)}, ("model", "method"))],
+    "description": "A second model, method or map beside the first: MODEL:METHOD:MAP or some of it, or an object.",
+    "oneOf": [
+        TEXT,
+        exactly(
+            {"model": optional(TEXT), "method": optional(TEXT), "map": optional(choice(*MAP_KINDS))},
+            ("model", "method", "map"),
+        ),
+    ],
 }
 THRESHOLD: Schema = {"oneOf": [SHARE, choice("otsu", "card")]}
 
@@ -57,7 +63,7 @@ SETTINGS: dict[str, Schema] = {
     "classes": CLASSES,
     "top_k": {"type": "integer", "minimum": 1, "maximum": MAX_TOP_K},
     "method": optional({"type": "string", "examples": list(METHODS)}),
-    "map": choice(*MAP_KINDS),
+    "map": optional(choice(*MAP_KINDS)),
     "box": choice(*BOX_MAKERS),
     "threshold": optional(THRESHOLD),
     "min_score": optional(SHARE),
@@ -76,6 +82,7 @@ _BOX = exactly({"class": WHOLE, "score": SHARE, "box": listed(SHARE, minItems=4,
 _SIDE: dict[str, Schema] = {
     "model": TEXT,
     "method": TEXT,
+    "map": choice(*MAP_KINDS),
     "shown": {**listed(WHOLE), "description": 'The classes that are mapped; none is the answer "not sure".'},
     "top": listed(_RANKED, maxItems=MAX_TOP_K),
     "boxes": listed(_BOX),
@@ -95,6 +102,7 @@ _MODEL: dict[str, Schema] = {
     "input_size": WHOLE,
     "methods": listed(TEXT, minItems=1),
     "default_method": TEXT,
+    "maps": {**listed(choice(*MAP_KINDS), minItems=1), "description": "Kinds of map, the default first."},
     "precision": TEXT,
     "dataset": TEXT,
     "licence": TEXT,
@@ -149,6 +157,8 @@ SCHEMAS: dict[str, Schema] = {
             "recipe": FREE,
             "recipe_hash": TEXT,
             "metrics": FREE,
+            "objectness": {**FREE, "description": "The objectness head's cut and origin; empty: there is none."},
+            "cut": SHARE,
             "source": TEXT,
             "versions": {"type": "object", "additionalProperties": TEXT},
             "revision": TEXT,

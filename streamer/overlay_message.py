@@ -4,8 +4,8 @@ Everything is little-endian. A header, then one or two sides (two where models o
 
     header  version u8, flags u8, sides u8, 0 u8, RTP timestamp u32, frame u32, pts f64 s, captured f64 Unix ms of the
             sender's clock (NaN: not known yet), sent f64 Unix ms of the server's clock, held f32 ms on the server
-    side    model and method (each u8 length, UTF-8), counts u8 of shown, top, boxes and grids, then ms f32 of queue,
-            prepare, infer and boxes; after that
+    side    model, method and kind of map (each u8 length, UTF-8), counts u8 of shown, top, boxes and grids, then ms f32
+            of queue, prepare, infer and boxes; after that
     shown   class u32
     top     class u32, score u16
     box     class u32, score u16, x0 y0 x1 y1 u16
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from localization.prediction import Box, ClassMap, Prediction
 
-VERSION = 1
+VERSION = 2
 TRUNCATED = 1  # flag: a shown map or a box was left out, or a map was made coarser
 STAGES = ("queue", "prepare", "infer", "boxes")
 LEAST_SIDE = 7  # a map is never made coarser than this many cells a side
@@ -118,7 +118,7 @@ class _Side:
         self.boxes: list[Box] = []
         self._prediction = prediction
         self._values = _values((*prediction.maps[:255], *prediction.others))
-        self._names = _text(prediction.model) + _text(prediction.method)
+        self._names = _text(prediction.model) + _text(prediction.method) + _text(prediction.map)
         self._shown = b"".join(_SHOWN.pack(shown.index) for shown, _ in self.wishes)
         self._top = b"".join(_TOP.pack(ranked.index, _u16(ranked.score)) for ranked in prediction.top)
         self.size = len(self._names) + _COUNTS.size + len(self._shown) + len(self._top)

@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model's name or file.")],
     data: Annotated[Path, typer.Option(help="A folder of labelled pictures, in any layout that `train` reads.")],
-    map_kind: Annotated[str, typer.Option("--map", help="spread or plain.")] = "spread",
+    map_kind: Annotated[
+        str, typer.Option("--map", help="objectness, spread, plain or plane; without one, the model's own.")
+    ] = "",
     method: Annotated[str, typer.Option(help="Map method; without one, the model's own.")] = "",
     box: Annotated[str, typer.Option(help="largest, components or two_stage.")] = "largest",
     threshold: Annotated[str, typer.Option(help="Of the box: 0 to 1, otsu or card.")] = "",

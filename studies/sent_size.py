@@ -106,6 +106,7 @@ def main(
     taken, *others = (np.stack(frames) for frames in zip(*seen, strict=True))
     reference = look_all(localizer, taken)
     tops = [look.top for look in reference]
+    own_map = localizer.card.maps[0]
     table = Table(title=f"{camera}, {codec}, {model}, {len(chosen)} pictures", box=None, pad_edge=False)
     for column in ("shorter side", "top class right", "the same", "map correlation", "box IoU", "plain map", "box IoU"):
         table.add_column(column, justify="right")
@@ -117,10 +118,10 @@ def main(
             "whole" if side is None else str(side),
             f"{np.mean(labels == [look.top for look in looks]):.1%}",
             f"{report.top1_agreement:.1%}",
-            f"{report.spread_correlation.mean:.3f}",
-            f"{report.spread_box_iou.mean:.3f}",
-            f"{report.plain_correlation.mean:.3f}",
-            f"{report.plain_box_iou.mean:.3f}",
+            f"{report.correlation[own_map].mean:.3f}",
+            f"{report.box_iou[own_map].mean:.3f}",
+            f"{report.correlation['plain'].mean:.3f}",
+            f"{report.box_iou['plain'].mean:.3f}",
         )
     console.print(table)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from localization.boxes import otsu
 from localization.card import ModelCard
 from localization.datasets.dataset import LabelledPicture, PictureSet, PixelBox
-from localization.model import OUTPUTS, LocalizationModel, RawOutputs
+from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import save_picture
 from localization.pipeline import normalised
 
@@ -46,7 +46,7 @@ class ObedientModel(LocalizationModel):
         frames: NDArray[np.uint8],
         classes: NDArray[np.int64],
         methods: NDArray[np.int64],
-        outputs: Sequence[str] = OUTPUTS,
+        outputs: Sequence[str] | None = None,
     ) -> RawOutputs:
         self.batches.append(len(frames))
         count = len(self.card.classes)
@@ -62,7 +62,7 @@ class ObedientModel(LocalizationModel):
         spread = np.array([[normalised(grid) for grid in row] for row in maps], np.float32)
         threshold = np.array([[otsu(grid) for grid in row] for row in spread], np.float32)
         known = {"logits": logits, "chosen": chosen, "maps": maps, "spread": spread, "threshold": threshold}
-        return {name: known[name] for name in outputs}
+        return known if outputs is None else {name: known[name] for name in outputs}
 
 
 @dataclass(frozen=True)

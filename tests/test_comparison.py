@@ -69,12 +69,29 @@ def test_what_the_second_side_does_not_have_is_said(changes: dict[str, object], 
     assert str(caught.value).endswith(".")
 
 
+def test_the_second_side_has_a_map_of_its_own_the_firsts_or_its_cards() -> None:
+    with_head = replace(SECOND, objectness={"cut": 0.4})
+    assert resolve_second(settings(compare="birds:spread"), FIRST, with_head).map == "spread"
+    own = resolve_second(settings(), FIRST, with_head)
+    assert (own.map, own.threshold) == ("objectness", 0.4)
+    assert resolve_second(settings(map="plain"), FIRST, with_head).map == "plain"
+    assert resolve_second(settings(map="objectness"), with_head, FIRST).map == "spread"  # which has no other
+    with pytest.raises(SettingsError, match="birds has no plane map"):
+        resolve_second(settings(compare="birds:plane"), FIRST, SECOND)
+
+
 def test_all_sources_write_it_their_way_and_mean_the_same() -> None:
+    whole = Comparison("birds", "cam", "spread")
+    for form in ("birds:cam:spread", {"model": "birds", "method": "cam", "map": "spread"}):
+        assert Settings().changed({"compare": form}).analysis.compare == whole
+    for form, part in ((":spread", Comparison(map="spread")), (":cam:plane", Comparison(None, "cam", "plane"))):
+        assert Settings().changed({"compare": form}).analysis.compare == part
+    assert Settings().changed({"compare": "C:/a.onnx:plain"}).analysis.compare == Comparison("C:/a.onnx", map="plain")
     wanted = Comparison("birds", "cam")
     for form in ("birds:cam", {"model": "birds", "method": "cam"}):
         assert Settings().changed({"compare": form}).analysis.compare == wanted
     document = Settings().changed({"compare": "birds:cam"}).to_json()
-    assert document["compare"] == {"model": "birds", "method": "cam"}
+    assert document["compare"] == {"model": "birds", "method": "cam", "map": None}
     assert Settings().changed(document).changed({"compare": None}) == Settings()
 
 

@@ -1,6 +1,7 @@
 """The gate between precisions: its numbers against NumPy's and against counted pixels, and what it lets through."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from export.gate import Look, box_iou, compare, correlation
+from export.gate import Look, LookMap, box_iou, compare, correlation
 
 GRID = np.array([[0.0, 0.5], [0.25, 1.0]], np.float32)
 BOX = (0.2, 0.2, 0.8, 0.8)
-LOOK = Look(top=3, plain=GRID, plain_box=BOX, spread=GRID, spread_box=BOX)
+KINDS = ("plain", "spread", "objectness")
+LOOK = Look(top=3, maps={kind: LookMap(GRID, BOX) for kind in KINDS})
+
+
+def changed(kind: str, **values: Any) -> Look:
+    """The look with something else about one kind of map."""
+    return replace(LOOK, maps={**LOOK.maps, kind: replace(LOOK.maps[kind], **values)})
+
 
 maps = st.lists(st.floats(-100, 100, width=32), min_size=9, max_size=9).map(
     lambda values: np.array(values, np.float32).reshape(3, 3)
@@ -64,21 +72,28 @@ def test_a_file_passes_against_itself() -> None:
 
 def test_means_decide_and_the_worst_picture_is_told() -> None:
     # Half as wide, so half the area, in one of ten pictures: a mean of .95.
-    narrow = replace(LOOK, spread_box=(0.2, 0.2, 0.5, 0.8), top=4)
+    narrow = replace(changed("spread", box=(0.2, 0.2, 0.5, 0.8)), top=4)
     report = compare([LOOK] * 10, [narrow] + [LOOK] * 9)
-    assert report.spread_box_iou.mean == pytest.approx(0.95)
-    assert report.spread_box_iou.worst == pytest.approx(0.5)
+    assert report.box_iou["spread"].mean == pytest.approx(0.95)
+    assert report.box_iou["spread"].worst == pytest.approx(0.5)
     assert report.top1_agreement == pytest.approx(0.9)
     assert report.passes()
     assert not report.passes(margin=0.6)
-    assert "box IoU 1.000 (worst 1.000) plain and 0.950 (worst 0.500) spread" in str(report)
+    assert "box IoU 1.000 (worst 1.000) plain, 0.950 (worst 0.500) spread, 1.000 (worst 1.000) objectness" in str(
+        report
+    )
     assert "same top class in 90.0% of 10 pictures" in str(report)
 
 
-@pytest.mark.parametrize("measure", ["plain", "spread", "plain_box", "spread_box"])
-def test_any_one_measure_refuses(measure: str) -> None:
-    changed = GRID.T if "box" not in measure else (0.2, 0.2, 0.5, 0.8)
-    assert not compare([LOOK] * 4, [replace(LOOK, **{measure: changed})] * 4).passes()  # type: ignore[arg-type]
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("values", [{"grid": GRID.T}, {"box": (0.2, 0.2, 0.5, 0.8)}])
+def test_any_one_measure_refuses(kind: str, values: dict[str, Any]) -> None:
+    assert not compare([LOOK] * 4, [changed(kind, **values)] * 4).passes()
+
+
+def test_only_kinds_that_both_files_make_are_compared() -> None:
+    without_head = replace(LOOK, maps={kind: LOOK.maps[kind] for kind in ("plain", "spread")})
+    assert set(compare([without_head], [LOOK]).correlation) == {"plain", "spread"}
 
 
 def test_another_top_class_alone_does_not_refuse() -> None:
@@ -86,7 +101,7 @@ def test_another_top_class_alone_does_not_refuse() -> None:
 
 
 def test_a_value_that_is_no_number_refuses() -> None:
-    broken = replace(LOOK, plain=np.full_like(GRID, np.nan), plain_box=None)
+    broken = changed("plain", grid=np.full_like(GRID, np.nan), box=None)
     assert not compare([LOOK] * 2, [broken] * 2).passes()
 
 

@@ -16,10 +16,11 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torchcam.methods import CAM, GradCAM, LayerCAM
 
-from export.graph import CamGraph, CamOutputs, bilinear_weights, otsu, spread_maps, unit_range
+from export.graph import CamGraph, CamOutputs
 from localization.boxes import otsu as host_otsu
 from localization.card import METHODS
 from tests.networks import TinyNetwork, random_frames
+from training.affinity import bilinear_weights, otsu, spread_maps, unit_range
 
 Grid = NDArray[np.float64]
 
@@ -235,7 +236,9 @@ def test_a_batch_equals_its_frames_one_by_one_with_methods_mixed() -> None:
         whole: CamOutputs = graph(frames, classes, methods)
         for i in range(len(METHODS)):
             single: CamOutputs = graph(frames[i : i + 1], classes[i : i + 1], methods[i : i + 1])
-            for batched, alone in zip(whole, single, strict=True):
+            for batched, alone in zip(whole[:6], single[:6], strict=True):
+                assert batched is not None
+                assert alone is not None
                 torch.testing.assert_close(batched[i : i + 1], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -246,7 +249,7 @@ def test_few_classes_give_few_maps_and_no_nan(classes: int) -> None:
         found = run(network, frames, method)
         assert found.chosen.shape == (2, min(5, classes))
         assert found.spread.shape == (2, min(5, classes), 8, 8)
-        assert all(bool(value.isfinite().all()) for value in found)
+        assert all(bool(value.isfinite().all()) for value in found if value is not None)
 
 
 def test_finer_cam_of_a_single_class_is_its_cam() -> None:

@@ -21,8 +21,8 @@ def test_looks_are_what_the_pipeline_shows(small_model_path: Path) -> None:
             top = localize(model, picture).top[0].index
             assert look.top == top
             shown = AnalysisSettings(classes=(top if classes is None else classes[index],))
-            spread, plain = (localize(model, picture, replace(shown, map=kind)) for kind in ("spread", "plain"))
-            np.testing.assert_allclose(look.spread, spread.maps[0].grid, atol=1e-5)
-            np.testing.assert_allclose(look.plain, plain.maps[0].grid, atol=1e-5)
-            assert look.spread_box == (spread.boxes[0].box if spread.boxes else None)
-            assert look.plain_box == (plain.boxes[0].box if plain.boxes else None)
+            assert tuple(look.maps) == model.card.maps
+            for kind in model.card.maps:
+                seen = localize(model, picture, replace(shown, map=kind))
+                np.testing.assert_allclose(look.maps[kind].grid, seen.maps[0].grid, atol=1e-5)
+                assert look.maps[kind].box == (seen.boxes[0].box if seen.boxes else None)

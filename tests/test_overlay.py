@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from localization.colormaps import rgb_table
 from localization.layout import lay_out
-from localization.overlay import CLEAR, paint_i420, paint_rgb
+from localization.overlay import CLEAR, PALE, paint_i420, paint_rgb
 from localization.prediction import Box, ClassMap, Prediction, RankedClass, Rectangle
 from localization.settings import COLORMAPS, PaintSettings
 
@@ -79,8 +79,18 @@ def test_where_the_map_is_low_the_picture_is_as_it_was() -> None:
     painted = paint_rgb(picture, seen(grid), HEAT_ONLY)
     assert np.array_equal(painted[:, 160:], picture[:, 160:])
     assert not np.array_equal(painted[:, :160], picture[:, :160])
-    low = np.full((14, 14), CLEAR * 0.9, np.float32)
+    low = np.full((14, 14), CLEAR * PALE * 0.9, np.float32)
     assert np.array_equal(paint_rgb(picture, seen(low), HEAT_ONLY), picture)
+
+
+def test_the_hottest_place_has_full_heat_whatever_its_value() -> None:
+    picture = cat()
+    whole = (bump(0.5, 0.5) / bump(0.5, 0.5).max()).astype(np.float32)
+    full, weaker, pale = (
+        paint_rgb(picture, seen((share * whole).astype(np.float32)), HEAT_ONLY) for share in (1, 0.7, 0.25)
+    )
+    assert np.abs(full.astype(int) - weaker).max() <= 2
+    assert np.abs(full.astype(int) - picture).sum() > 1.5 * np.abs(pale.astype(int) - picture).sum()
 
 
 def test_heat_sits_where_the_map_is() -> None:
@@ -95,7 +105,8 @@ def test_of_several_maps_the_larger_value_shows() -> None:
     picture = cat()
     one, other = bump(0.3, 0.3), bump(0.7, 0.6)
     both = paint_rgb(picture, seen(one, other), HEAT_ONLY)
-    assert np.array_equal(both, paint_rgb(picture, seen(np.maximum(one, other)), HEAT_ONLY))
+    largest = np.maximum(one / one.max(), other / other.max())
+    assert np.array_equal(both, paint_rgb(picture, seen(largest), HEAT_ONLY))
     assert paint_rgb(picture, seen(one, other[:7, :7].copy()), HEAT_ONLY).shape == picture.shape
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from localization.boxes import two_stage_threshold
+from localization.card import MapKind
 from localization.errors import SettingsError
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, fit_picture, localize, localize_batch, normalised
@@ -50,20 +51,27 @@ def test_a_cat_is_found_where_it_is(model: LocalizationModel, chelsea: NDArray[n
     assert y0 < 0.3 < 0.7 < y1
 
 
-@pytest.mark.parametrize("kind", ["spread", "plain"])
+@pytest.mark.parametrize(
+    ("kind", "output", "threshold"),
+    [
+        ("objectness", "spread", "threshold"),
+        ("spread", "affinity", "affinity_threshold"),
+        ("plain", "maps", ""),
+        ("plane", "objectness", ""),
+    ],
+)
 def test_the_map_and_its_threshold_are_the_graphs(
-    model: LocalizationModel, chelsea: NDArray[np.uint8], kind: str
+    model: LocalizationModel, chelsea: NDArray[np.uint8], kind: MapKind, output: str, threshold: str
 ) -> None:
     fitted = fit_picture(chelsea, model.card)
     raw = model.run(fitted[None], np.full((1, model.card.mapped), -1, np.int64), np.zeros(1, np.int64))
-    (shown,) = localize(model, chelsea, AnalysisSettings(map=kind)).maps  # type: ignore[arg-type]
-    if kind == "spread":
-        np.testing.assert_allclose(shown.grid, raw["spread"][0, 0], atol=1e-5)
-        assert shown.threshold == pytest.approx(float(raw["threshold"][0, 0]), abs=1e-5)
-    else:
-        plain = raw["maps"][0, 0]
-        np.testing.assert_allclose(shown.grid, (plain - plain.min()) / (plain.max() - plain.min()), atol=1e-5)
-        assert shown.threshold == model.card.threshold
+    (shown,) = localize(model, chelsea, AnalysisSettings(map=kind)).maps
+    wanted = raw[output][0, 0]
+    if kind == "plain":
+        wanted = (wanted - wanted.min()) / (wanted.max() - wanted.min())
+    np.testing.assert_allclose(shown.grid, wanted, atol=1e-5)
+    own = {"plain": model.card.threshold, "plane": model.card.cut}
+    assert shown.threshold == pytest.approx(float(raw[threshold][0, 0]) if threshold else own[kind], abs=1e-5)
 
 
 def test_the_box_score_is_the_mean_of_the_map_inside(model: LocalizationModel, chelsea: NDArray[np.uint8]) -> None:

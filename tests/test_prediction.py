@@ -24,6 +24,7 @@ def test_the_json_form_is_the_contracts() -> None:
         "frame": 37,
         "model": "toy",
         "method": "cam",
+        "map": "spread",
         "shown": [283],
         "top": [
             {"class": 283, "name": "Persian cat", "score": 0.8765},

@@ -166,6 +166,8 @@ def test_the_page_of_the_stock_models_has_a_command_for_each_line() -> None:
             "top1_clas",
             "top5_clas",
             "gt_known_loc",
+            "gt_known_loc_iou_70",
+            "mean_iou",
             "top1_loc",
             "gt_known_loc_at_best_threshold",
             "top1_loc_at_best_threshold",
@@ -173,15 +175,22 @@ def test_the_page_of_the_stock_models_has_a_command_for_each_line() -> None:
         ),
         71.84,
     )
+    sizes = [{"name": "under 15 %", "images": 101, "gt_known_loc": 27.8}]
     command = "seekcam evaluate lite --data $SEEKCAM_DATA/ilsvrc_val"
     page = ilsvrc_report(
         {
             "machine": "a test",
             "date": "2025-01-01",
-            "scores": [{"model": "lite", "map": "spread", "images": 650, "command": command, **numbers}],
-            "spread_against_plain": {"lite": {"mean": 5.9, "error": 1.2}},
+            "scores": [
+                {"model": "lite", "map": "spread", "images": 650, "command": command, **numbers, "by_size": sizes}
+            ],
+            "gains": [
+                {"model": "lite", "map": "spread", "against": "plain", "measure": "mean IoU", "mean": 5.9, "error": 1.2}
+            ],
         }
     )
     assert f"    {command}\n" in page
     assert "| lite, spread | 71.8 |" in page
-    assert "+5.9 ± 1.2 points" in page
+    assert "the spread map changes mean IoU by +5.9 ± 1.2 points against the plain map" in page
+    assert "| model and map | under 15 % (101) |" in page
+    assert "| lite, spread | 27.8 |" in page

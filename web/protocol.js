@@ -6,15 +6,18 @@
  * @typedef {object} Comparison the second side: null leaves the model to the first side, the method to the model's card
  * @property {string | null} model
  * @property {string | null} method
+ * @property {MapKind | null} [map] null or missing leaves it to the first side
+ *
+ * @typedef {"objectness" | "spread" | "plain" | "plane"} MapKind
  *
  * @typedef {object} Settings everything a person can set; the same names as in localization/settings.py
  * @property {string | null} model null leaves it to the server
  * @property {"top" | ClassRef[]} classes
  * @property {number} top_k
  * @property {string | null} method null leaves it to the model's card
- * @property {"spread" | "plain"} map
+ * @property {MapKind | null} map null leaves it to the model's card
  * @property {"largest" | "components" | "two_stage" | "none"} box
- * @property {number | "otsu" | "card" | null} threshold null: Otsu's for the spread map, the card's for the plain one
+ * @property {number | "otsu" | "card" | null} threshold null: the map's own
  * @property {number | null} min_score
  * @property {Comparison | null} compare a second model or method on the same frames
  * @property {number} opacity
@@ -58,6 +61,8 @@
  * @property {number} mapped how many classes one run maps at most
  * @property {string[]} methods
  * @property {string} default_method
+ * @property {MapKind[]} maps the kinds that the file can make, its default first
+ * @property {number} cut the constant threshold of the objectness map
  * @property {number} threshold
  * @property {number} min_score
  * @property {string | null} provider "cpu", "cuda" or "tensorrt" once the model is loaded
@@ -90,6 +95,7 @@
  * @typedef {object} Seen what one model says of a frame
  * @property {string} model
  * @property {string} method
+ * @property {MapKind} map
  * @property {number[]} shown the classes that are mapped; empty is the answer "not sure"
  * @property {Ranked[]} top
  * @property {Box[]} boxes

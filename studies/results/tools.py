@@ -12,13 +12,14 @@ import torch
 from export.onnx import export_network
 from export.trained import describe_trained, rebuild
 from localization.atomic import write_text
+from localization.card import MapKind
 from localization.datasets.dataset import TEST, DatasetError, LabelledPicture
 from localization.datasets.layouts import read_pictures
 from localization.model import LocalizationModel
 from localization.pictures import Pixels
 from localization.score import score_model
 from localization.scores import Scores
-from localization.settings import AnalysisSettings, MapKind
+from localization.settings import AnalysisSettings
 from studies.results.machine import machine_in_words, today
 from studies.results.records import MapOutcome, fingerprint
 from studies.results.rows import Row

@@ -1,11 +1,12 @@
 /**
- * From the grids of the shown classes to heat, as `localization/overlay.py` makes it: the larger value where grids
- * overlap, bent smoothly (cubic) up to FINE x FINE. From there to the picture's size it goes straight (linear).
+ * From the grids of the shown classes to heat, as `localization/overlay.py` makes it: each at its full heat, the larger
+ * value where they overlap, bent smoothly (cubic) up to FINE x FINE. From there to the picture's size it goes straight (linear).
  */
 
 /** @import { Grid } from "./types.js" */
 
 export const FINE = 56;
+const PALE = 127.5; // a half
 
 const SHARPNESS = -0.75; // of the cubic, as in OpenCV; Catmull and Rom's is -0.5
 
@@ -51,14 +52,25 @@ export function heatOf(grids) {
   const [first, ...others] = grids;
   if (!first) throw new RangeError("There is no heat without a grid.");
   const { rows, columns } = first;
-  const largest = Float32Array.from(first.values);
+  const largest = atFullHeat(first.values);
   for (const other of others) {
     const same = other.rows === rows && other.columns === columns;
-    const values = same ? other.values : resample(other.values, other.rows, other.columns, rows, columns, "linear");
+    const hot = atFullHeat(other.values);
+    const values = same ? hot : resample(hot, other.rows, other.columns, rows, columns, "linear");
     for (let i = 0; i < largest.length; i++) largest[i] = Math.max(largest[i] ?? 0, values[i] ?? 0);
   }
   const fine = resample(largest, rows, columns, FINE, FINE, "cubic");
   return Uint8Array.from(Uint8ClampedArray.from(fine)); // the clamped kind rounds and keeps to 0..255
+}
+
+/**
+ * @param {ArrayLike<number>} values 0 to 255
+ * @returns {Float32Array} with 255 as the largest; a map that does not reach PALE stays pale
+ */
+function atFullHeat(values) {
+  const hot = Float32Array.from(values);
+  const peak = hot.reduce((largest, value) => Math.max(largest, value), PALE);
+  return hot.map((value) => (255 * value) / peak);
 }
 
 /**

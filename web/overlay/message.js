@@ -1,12 +1,13 @@
 /**
  * One overlay message, from bytes to values: streamer/overlay_message.py has its layout.
  *
- * @import { Box } from "../protocol.js"
+ * @import { Box, MapKind } from "../protocol.js"
  * @import { Grid } from "./types.js"
  *
  * @typedef {object} Found what one model found in the frame; names of classes are in its card
  * @property {string} model
  * @property {string} method
+ * @property {MapKind} map
  * @property {number[]} shown the classes that the server shows; empty is the answer "not sure"
  * @property {Array<{ class: number, score: number }>} top
  * @property {Box[]} boxes
@@ -24,7 +25,7 @@
  * @property {Found[]} sides
  */
 
-const VERSION = 1;
+const VERSION = 2;
 const TRUNCATED = 1;
 const STAGES = ["queue", "prepare", "infer", "boxes"];
 const FULL = 65535;
@@ -66,11 +67,13 @@ export function parse(data) {
 function found(reader) {
   const model = reader.text();
   const method = reader.text();
+  const map = /** @type {MapKind} */ (reader.text());
   const [shown = 0, top = 0, boxes = 0, grids = 0] = times(4, () => reader.u8());
   const ms = Object.fromEntries(STAGES.map((stage) => [stage, reader.f32()]));
   return {
     model,
     method,
+    map,
     ms,
     shown: times(shown, () => reader.u32()),
     top: times(top, () => ({ class: reader.u32(), score: reader.part() })),

@@ -8,7 +8,7 @@
  * @property {string} model that the person wants; messages may still be about another
  * @property {number[]} chosen indices of that model's classes to show; none leaves it to the server
  * @property {(model: string, index: number) => string} name of a class
- * @property {(model: string, method: string) => string} caption of one of two sides
+ * @property {(side: Found) => string} caption of one of two sides
  */
 
 /** @type {Wish} */
@@ -35,7 +35,7 @@ export class PaneMaker {
     if (message !== this.#message) this.#take(message);
     return message.sides.map((side, number) => {
       const wish = wishes[number] ?? NOTHING;
-      const caption = message.sides.length > 1 ? wish.caption(side.model, side.method) : "";
+      const caption = message.sides.length > 1 ? wish.caption(side) : "";
       return { ...pane(side, this.#grids[number] ?? side.grids, wish), caption, strength };
     });
   }
@@ -54,7 +54,7 @@ export class PaneMaker {
     const smooth = new Map();
     this.#grids = message.sides.map((side, number) =>
       side.grids.map((grid) => {
-        const key = `${number} ${side.model} ${side.method} ${grid.class}`;
+        const key = `${number} ${side.model} ${side.method} ${side.map} ${grid.class}`;
         const blended = blend(this.#smooth.get(key), grid, share);
         smooth.set(key, blended);
         return blended;

@@ -19,6 +19,6 @@ export function toResult(message, name) {
  * @param {(model: string, index: number) => string} name
  * @returns {Seen}
  */
-function toSeen({ model, method, shown, top, boxes, ms }, name) {
-  return { model, method, shown, boxes, ms, top: top.map((entry) => ({ ...entry, name: name(model, entry.class) })) };
+function toSeen({ model, method, map, shown, top, boxes, ms }, name) {
+  return { model, method, map, shown, boxes, ms, top: top.map((entry) => ({ ...entry, name: name(model, entry.class) })) };
 }
