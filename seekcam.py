@@ -26,6 +26,7 @@ ROOMS = {
     },
     "export.cli": {
         "export": "Make a model file out of a training's checkpoint, and calibrate it.",
+        "train-objectness": "Fit a head that tells what is a thing at all, without boxes.",
         "models": "List, show and build model files.",
     },
     "studies.results.cli": {

@@ -37,6 +37,7 @@ models = typer.Typer(help="List, show and build model files.", no_args_is_help=T
 def register(app: typer.Typer) -> None:
     """Mount this room's verbs on the `seekcam` command."""
     app.command("export")(export_model)
+    app.command("train-objectness")(train_objectness)
     app.add_typer(models, name="models")
 
 
@@ -63,6 +64,11 @@ def export_model(
     name: Annotated[str | None, typer.Option(help="What the model is called; else like its file or run.")] = None,
     method: Annotated[str | None, typer.Option(help="The map method it uses when none is chosen.")] = None,
     calibrate: Annotated[bool, typer.Option(help="Calibrate the box threshold of plain maps.")] = True,
+    objectness: Annotated[
+        bool, typer.Option(help="Fit an objectness head to the training's pictures, and keep it where it helps.")
+    ] = True,
+    head: Annotated[Path | None, typer.Option(help="An objectness head of `train-objectness` to take instead.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the objectness head's fit.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", "--force", help="Replace a file or library model of that name.")
     ] = False,
@@ -83,8 +89,34 @@ def export_model(
         method=method,
         calibrate=calibrate,
         overwrite=overwrite,
+        objectness=objectness,
+        head=head,
+        seed=seed,
     )
     run(options, console)
+
+
+def train_objectness(
+    source: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A training run's folder or checkpoint, or a network's name.")
+    ],
+    data: Annotated[Path, typer.Option(help="A folder of labelled pictures, in any layout that `train` reads.")],
+    out: Annotated[Path | None, typer.Option(help="The .npz to write; NETWORK.npz here without it.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A state dict for a network of that name; else its published ImageNet weights.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn at random.")] = 0,
+    licence: Annotated[str, typer.Option(help="For the card; without one, that of the network's weights.")] = "",
+    dataset: Annotated[str, typer.Option(help="What the card calls the pictures; else as their folder.")] = "",
+) -> None:
+    """Fit an objectness head to a trained network: what is a thing at all, from its own class maps, without boxes."""
+    console = Console(stderr=True)
+    with console.status("importing PyTorch"):
+        from export.train_objectness import ObjectnessOptions, run
+    options = ObjectnessOptions(source, data, out, weights, seed, licence, dataset)
+    code = run(options, console)
+    if code:
+        raise typer.Exit(code)
 
 
 @models.command("list")

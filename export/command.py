@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.status import Status
 
 from export.calibrate import Material, calibrated, material, two_samples
+from export.objectness import head_from_training
 from export.onnx import ExportError, export_network, set_card
 from export.place import Place, enter, plan, told
 from export.precision import Precision, convert
@@ -24,6 +25,8 @@ from localization.errors import UserError
 from localization.library import ModelLibrary, is_file_name, name_from
 from localization.model import LocalizationModel, read_card
 from training.checkpoint import Checkpoint
+from training.networks.network import Network
+from training.objectness.head import ObjectnessHead
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class ExportOptions:
     method: str | None = None  # the card's default method; None keeps it
     calibrate: bool = True
     overwrite: bool = False
+    objectness: bool = True  # fit an objectness head
+    head: Path | None = None  # take this one instead of fitting one
+    seed: int = 0  # of the fit
 
 
 def run(options: ExportOptions, console: Console) -> Place:
@@ -78,6 +84,9 @@ class _Steps:
     def count(self, text: str) -> Callable[[int, int], None]:
         return lambda done, total: self.status.update(f"{text}: {done} of {total}")
 
+    def stage(self, stage: str, done: int, total: int) -> None:
+        self.status.update(f"objectness head, {stage}: {done} of {total}")
+
     def say(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
@@ -96,12 +105,13 @@ class _Job:
         network, recipe = rebuild(checkpoint, file)
         pictures = material(self.options.data, self.options.annotations, checkpoint.data_folder, checkpoint.recipe)
         card = self._chosen(describe_trained(network, checkpoint, recipe, self.place.name))
+        head = self._objectness(network, card, pictures)
         self.steps.begin("tracing the graph, writing and verifying it")
         fp32 = self.work / "fp32.onnx"
-        agreement = export_network(network, card, fp32)
+        agreement = export_network(network, card, fp32, head)
         self.steps.say(f"agrees with PyTorch (largest relative differences: {agreement})")
         if self.options.calibrate:
-            self._calibrate(fp32, card, pictures, f"its pictures are no longer at {checkpoint.data_folder}")
+            self._calibrate(fp32, read_card(fp32), pictures, f"its pictures are no longer at {checkpoint.data_folder}")
         self._convert(fp32, pictures)
 
     def from_model(self, file: Path) -> None:
@@ -128,6 +138,18 @@ class _Job:
 
     def _chosen(self, card: ModelCard) -> ModelCard:
         return card if self.options.method is None else replace(card, default_method=self.options.method)
+
+    def _objectness(self, network: Network, card: ModelCard, pictures: Material | None) -> ObjectnessHead | None:
+        if self.options.head is not None:
+            return ObjectnessHead.load(self.options.head)
+        if not self.options.objectness:
+            return None
+        outcome = head_from_training(network, card, pictures, seed=self.options.seed, progress=self.steps.stage)
+        if outcome.head is None:
+            self.steps.say(f"No objectness head ({outcome.reason}): boxes follow the spread map.", "yellow")
+        else:
+            self.steps.say(f"objectness head fitted to {outcome.head.facts['pictures']} pictures: {outcome.verdict}")
+        return outcome.head
 
     def _calibrate(self, path: Path, card: ModelCard, pictures: Material | None, gone: str) -> None:
         self.steps.begin("calibrating the box threshold")

@@ -14,11 +14,8 @@ All rows are computed (they are tiny), the chosen one is picked and one MatMul m
 map flow along the affinities of the stride-16 features (`training.affinity`), and `threshold` is Otsu's, on the grid's
 own values.
 
-With an objectness head (`training.objectness`) the graph has the plane p that it makes of the frame, and another rule:
-w, the map that flowed along affinities which the plane guides, and `spread` is sqrt(w p), cut at a constant. That is
-the geometric mean of "belongs to this class" and "is a thing at all", not scaled to its own range: where nothing is a
-thing, nothing reaches the cut. What `spread` and `threshold` are without a head is then called `affinity` and
-`affinity_threshold`.
+With an objectness head the graph has the plane that it makes of the frame, and `spread` and `threshold` follow its rule
+(`training.objectness.rule`). What they are without a head is then called `affinity` and `affinity_threshold`.
 
 Only the batch is dynamic, and the operators are ones that TensorRT builds: TopK, Gather, MatMul, CumSum; no boolean
 indexing, no control flow. The head computes in float32 whatever the network's precision.
@@ -31,9 +28,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localization.card import METHODS
-from training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, otsu, spread_maps, unit_cells, walk
+from training.affinity import otsu, spread_maps
 from training.networks.network import Network
 from training.objectness.head import ObjectnessHead
+from training.objectness.rule import CUT, objectness_maps
 
 INPUTS = ("frames", "classes", "method")
 OUTPUTS = ("logits", "chosen", "maps", "spread", "threshold", "features")
@@ -41,7 +39,6 @@ OBJECTNESS_OUTPUTS = ("objectness", "affinity", "affinity_threshold")  # of a gr
 MAPPED = 5  # classes that one run maps, when the network has as many
 FINER_WEIGHT = 0.6  # Finer-CAM's gamma, and how many of the nearest classes it subtracts: both the paper's
 FINER_NEIGHBOURS = 3
-CUT = 0.5  # of sqrt(w p): what is at least as much a thing of this class as not
 
 _RECTIFIED = ("gradcam", "layercam", "gradcam++")  # methods that end in a ReLU of the map
 
@@ -115,14 +112,9 @@ class CamGraph(nn.Module):
         threshold = otsu(affinity)
         if self.objectness is None:
             return CamOutputs(logits, chosen, maps, affinity, threshold, features)
-        cells, grid = unit_cells(guide), grid_of(guide)
-        plane = self.objectness(cells)
-        flowed = walk(maps, cells, grid, GUIDED_POWER, GUIDED_REPEATS, plane)
-        objectness = plane.reshape(-1, 1, *grid)
+        plane, objectness = objectness_maps(maps, guide, self.objectness)
         cut = torch.full_like(threshold, CUT)
-        return CamOutputs(
-            logits, chosen, maps, (flowed * objectness).sqrt(), cut, features, objectness, affinity, threshold
-        )
+        return CamOutputs(logits, chosen, maps, objectness, cut, features, plane, affinity, threshold)
 
 
 def one_hot(indices: Tensor, length: int) -> Tensor:

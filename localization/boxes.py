@@ -51,7 +51,8 @@ def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[Scored
     """The boxes of one class, best first, each with the mean of the map inside it.
 
     Args:
-        grid: [h, w] class map in [0, 1]. A constant map, or one with a value that is no number, has no boxes.
+        grid: [h, w] class map in [0, 1]. A constant map, or one with a value that is no number, has no boxes, nor has
+            one that stays below the threshold everywhere.
         maker: "largest" (one box round the largest component), "components" (a box round each that is no speck, largest
             first), "two_stage" (one box round the largest component) or "none".
         threshold: in [0, 1]; cells at or above it are the object. For "two_stage" it is that of `two_stage_threshold`,
@@ -66,7 +67,7 @@ def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[Scored
         mask = (heat >= threshold).view(np.uint8)
         if not mask.any():
             # Interpolation flattens a peak of one cell below its own value: then the cells themselves are the object.
-            peak = np.ascontiguousarray(grid >= min(threshold, float(grid.max()))).view(np.uint8)
+            peak = np.ascontiguousarray(grid >= threshold).view(np.uint8)
             mask = cv2.resize(peak, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
     limit = MAX_COMPONENTS if maker == "components" else 1
     return tuple(_scored(heat, span) for span in _largest_components(mask, limit))

@@ -1,5 +1,6 @@
 """Which of a model's classes is which class of a data set: by order where the lists are alike, else by id or name."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,10 @@ from localization.datasets.dataset import DatasetError, PictureSet
 
 ALIKE = 0.9  # share of names that must agree, place by place, for two lists of one length to be the same list (ours)
 SHOWN = 5  # names in a message
+
+# Of the 1000 WordNet ids of ILSVRC 2012 in their order, a line each; the list itself would be longer than this file.
+_IMAGENET_IDS = "385e0240499426c022b773be1ae4da780f057b89c9694c7f47199f62746b6edd"
+_FIRST_OF_IMAGENET = "tench"
 
 _SEPARATORS = re.compile(r"[\s_.,'’\"()/&-]+")  # others tell classes apart: C, C# and C++
 
@@ -25,7 +30,7 @@ def match_classes(card: ModelCard, pictures: PictureSet) -> tuple[int | None, ..
         DatasetError: the model has none of the data set's classes.
     """
     own, theirs = _Lists(card.class_ids, card.classes), _Lists(pictures.class_ids, pictures.classes)
-    found = _by_place(own, theirs)
+    found = _by_place(own, theirs) or _imagenet_folders(card, pictures)
     for ours, others in (
         (own.ids, theirs.ids),
         (own.names, theirs.names),
@@ -88,6 +93,19 @@ def _by_place(own: _Lists, theirs: _Lists) -> dict[int, int]:
     if len(alike) < ALIKE * len(places):
         return {}
     return {place: place for place in places if place in alike or _one_says_more(own.words(place), theirs.words(place))}
+
+
+def _imagenet_folders(card: ModelCard, pictures: PictureSet) -> dict[int, int]:
+    """Label to index where a set has ImageNet's 1000 WordNet ids and no names, and the model only ImageNet's names.
+
+    The ids in their order are the order of the logits; that is how all networks of ImageNet are trained.
+    """
+    if len(card.classes) != len(pictures.class_ids) or card.classes[0].casefold() != _FIRST_OF_IMAGENET:
+        return {}
+    listed = "\n".join(pictures.class_ids).encode()
+    if hashlib.sha256(listed).hexdigest() != _IMAGENET_IDS:
+        return {}
+    return {place: place for place in range(len(card.classes))}
 
 
 def _one_says_more(words: set[str], others: set[str]) -> bool:

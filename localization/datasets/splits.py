@@ -2,8 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import TypeVar
 
 from localization.datasets.dataset import DatasetError, LabelledPicture
+
+T = TypeVar("T")
+
+
+def evenly(items: Sequence[T], limit: int | None) -> list[T]:
+    """At most `limit` of them at even distances: the first ones of a set are often of one class."""
+    if limit is None or len(items) <= limit:
+        return list(items)
+    return [items[index * len(items) // limit] for index in range(limit)]
 
 
 def split_off(

@@ -58,7 +58,7 @@ def score_stock_models(data: Path, machine: str, today: str, say: Say) -> dict[s
     document: dict[str, Any] = {"machine": machine, "date": today, "scores": [], "gains": []}
     for name in BUILDABLE:
         model = LocalizationModel(library.ensure(name), "cpu")
-        found: dict[str, Scores] = {}
+        found: dict[MapKind, Scores] = {}
         for kind in SCORED:
             if kind not in model.card.maps:
                 continue

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from localization.datasets.dataset import LabelledPicture
 from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
@@ -131,6 +131,4 @@ def _cells(network: Network, frames: Tensor, labels: Sequence[int | None], pictu
 def normalised(network: Network, frames: Tensor) -> Tensor:
     """uint8 (B, S, S, 3) frames to the images that the network takes."""
     mean, std = (torch.tensor(v, device=frames.device).view(1, 3, 1, 1) for v in (network.mean, network.std))
-    images = (frames.permute(0, 3, 1, 2).float() - mean) / std
-    is_module = isinstance(network, nn.Module)
-    return images.contiguous(memory_format=torch.channels_last) if is_module else images
+    return (frames.permute(0, 3, 1, 2).float() - mean) / std
