@@ -1,5 +1,6 @@
 """Where the boxes and labels of a prediction stand on a picture, in pixels: for RGB and video painting alike."""
 
+import itertools
 from dataclasses import dataclass
 
 from localization.fonts import coverage
@@ -44,9 +45,17 @@ class Layout:
     thickness: int
 
 
-def caption(prediction: Prediction) -> str:
-    """Who says it: the model, its map method and the kind of map."""
-    return f"{prediction.model} · {prediction.method} · {prediction.map}"
+def captions(first: Prediction, second: Prediction) -> tuple[str, str]:
+    """Who says it, for two compared sides: of model, map method and kind of map only what tells them apart.
+
+    Half a picture has little room. Two that differ in nothing are both called by their model.
+    """
+    sides = [(side.model, side.method, side.map) for side in (first, second)]
+    differs = [one != other for one, other in zip(*sides, strict=True)]
+    if not any(differs):
+        return first.model, second.model
+    left, right = (" · ".join(itertools.compress(side, differs)) for side in sides)
+    return left, right
 
 
 def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: int, name: str = "") -> Layout:

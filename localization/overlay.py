@@ -1,8 +1,8 @@
 """Paint a prediction: the class map as heat, boxes and labels; on RGB pixels or straight on a video frame's planes.
 
 Where the map is low the picture stays as it is; `opacity` is how much of it the hottest places hide. For painting, and
-for that alone, each map is scaled so that its largest value is 1; a map that stays below the cut stays pale. Painting on the
-YUV planes spares a video frame the way to RGB and back, which costs ten times as much as the painting.
+for that alone, each map is scaled so that its largest value is 1; a map that stays below the cut stays pale. Painting
+on the YUV planes spares a video frame the way to RGB and back, which costs ten times as much as the painting.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
 from localization.labels import INK, Colour
-from localization.layout import Layout, caption, lay_out
+from localization.layout import Layout, captions, lay_out
 from localization.prediction import Prediction
 from localization.settings import PaintSettings
 
@@ -59,8 +59,9 @@ def paint_rgb(picture: Pixels, prediction: Prediction, paint: PaintSettings, lim
     width, height = limit.half(picture.shape[1], picture.shape[0])
     source = _copy(_shrink(picture, width, height), paint.mirror)
     canvas = np.concatenate([source, source], axis=1)
+    names = captions(prediction, prediction.compare)
     for number, side in enumerate((prediction, prediction.compare)):
-        _paint_rgb(canvas[:, number * width : (number + 1) * width], side, paint, caption(side))
+        _paint_rgb(canvas[:, number * width : (number + 1) * width], side, paint, names[number])
     seam = _seam(width, height)
     canvas[:, width - seam : width + seam] = OUTLINE
     return canvas
@@ -88,12 +89,13 @@ def paint_i420(
         for plane, scale in zip((y, u, v), scales, strict=True)
     ]
     planes = [np.concatenate([plane, plane], axis=1) for plane in sources]
+    names = captions(prediction, prediction.compare)
     for number, side in enumerate((prediction, prediction.compare)):
         views = [
             plane[:, number * width // scale : (number + 1) * width // scale]
             for plane, scale in zip(planes, scales, strict=True)
         ]
-        _paint_i420(views, side, paint, caption(side))
+        _paint_i420(views, side, paint, names[number])
     seam = _seam(width, height)
     for plane, scale, value in zip(planes, scales, _yuv(OUTLINE), strict=True):
         plane[:, (width - seam) // scale : (width + seam) // scale] = value

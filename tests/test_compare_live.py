@@ -71,12 +71,17 @@ async def test_both_sides_come_with_each_frame_from_the_first_on(client: Client)
         assert (last["model"], last["method"]) == ("efficientnet-lite0", "cam")
         second = last["compare"]
         assert (second["model"], second["method"]) == ("small", "layercam")
+        assert (last["map"], second["map"]) == ("objectness", "spread")  # each model's own
         assert len(second["top"]) == 5
         assert second["shown"]
         assert {"queue", "prepare", "infer", "boxes"} <= set(second["ms"])
         numbers = [result["frame"] for result in owner.results]
         assert numbers == sorted(set(numbers))
-        assert owner.of_type("state")[-1]["settings"]["compare"] == {"model": "small", "method": "layercam"}
+        assert owner.of_type("state")[-1]["settings"]["compare"] == {
+            "model": "small",
+            "method": "layercam",
+            "map": None,
+        }
         # Each half has the whole frame: without any paint both are the same picture.
         owner.send(type="set", settings={"opacity": 0, "boxes": False, "labels": False}, id=1)
         await owner.until(lambda: owner.of_type("state")[-1]["reply"] == 1)

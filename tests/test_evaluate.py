@@ -63,7 +63,7 @@ def test_photographs_are_scored_and_everything_asked_for_is_written(
     document = json.loads(out.read_text("utf-8"))
     assert document.keys() >= CONTRACT
     assert (document["images"], document["boxed_images"], document["part"]) == (4, 3, "all")
-    assert (document["model"], document["map"], document["threshold"]) == (DEFAULT_MODEL, "spread", "otsu")
+    assert (document["model"], document["map"], document["threshold"]) == (DEFAULT_MODEL, "objectness", 0.5)
     assert document["top1_clas"] == 100.0
     assert document["top5_loc"] >= document["top1_loc"]
     assert document["pxap"] is None

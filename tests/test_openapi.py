@@ -94,7 +94,7 @@ def test_the_settings_are_those_of_the_library() -> None:
     assert set(ANALYSIS) == set(AnalysisSettings.__dataclass_fields__)
     assert set(PAINT) == set(PaintSettings.__dataclass_fields__)
     check(Settings().to_json(), SCHEMAS["Settings"])
-    card = set(ModelCard.__dataclass_fields__) | {"provider", "provider_reason"}
+    card = set(ModelCard.__dataclass_fields__) | {"maps", "cut", "provider", "provider_reason"}
     assert set(SCHEMAS["ModelCard"]["properties"]) == card
 
 

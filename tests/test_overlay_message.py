@@ -53,13 +53,13 @@ def parsed(packed: Sequence[bytes]) -> list[dict[str, Any]]:
 
 def test_the_page_reads_what_was_packed() -> None:
     first = prediction(shown=2, others=1)
-    second = replace(prediction(shown=1, others=0), model="oiseaux é", method="layercam")
+    second = replace(prediction(shown=1, others=0), model="oiseaux é", method="layercam", map="plane")
     message = parsed([pack(replace(first, compare=second), STAMPS, MAX_MESSAGE)])[0]
     stamps = {name: message[name] for name in ("rtp", "frame", "pts", "captured", "sent", "held")}
     assert stamps == {name: getattr(STAMPS, name) for name in stamps}
     assert message["truncated"] is False
     for side, told in zip((first, second), message["sides"], strict=True):
-        assert (told["model"], told["method"]) == (side.model, side.method)
+        assert (told["model"], told["method"], told["map"]) == (side.model, side.method, side.map)
         assert told["shown"] == [shown.index for shown in side.maps]
         assert told["ms"] == side.ms
         assert [entry["class"] for entry in told["top"]] == [ranked.index for ranked in side.top]

@@ -1,5 +1,6 @@
 """Two sides next to each other: each half is what the side alone would be, with its name in the corner."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.layout import caption, lay_out
+from localization.card import METHODS, MapKind
+from localization.layout import captions, lay_out
 from localization.overlay import FILE, LIVE, PICTURE, Limit, paint_i420, paint_rgb
 from localization.settings import PaintSettings
+from tests.node import run_module
 from tests.test_overlay import HEAT_ONLY, NOT_SURE, bump, cat, planes, seen
 
 LEFT = seen(bump(0.3, 0.3), box=None)
@@ -51,7 +54,7 @@ def test_video_planes_show_what_rgb_shows() -> None:
 
 
 def test_the_names_stand_at_the_bottom_left_even_without_labels() -> None:
-    placed = lay_out(RIGHT, PaintSettings(labels=False), 320, 240, caption(RIGHT))
+    placed = lay_out(RIGHT, PaintSettings(labels=False), 320, 240, captions(LEFT, RIGHT)[1])
     (name,) = placed.labels
     assert name.text == "another · finercam"
     assert name.x < 20
@@ -59,9 +62,38 @@ def test_the_names_stand_at_the_bottom_left_even_without_labels() -> None:
     assert lay_out(NOT_SURE, PaintSettings(), 320, 240, "m").labels[1].text == "not sure"
 
 
+NAMES = """
+const { captions } = await import(`${web}/overlay/captions.js`);
+tell(input.map(([first, second]) => captions(first, second)));
+"""
+
+
+def test_a_caption_names_what_tells_the_sides_apart_in_the_page_as_here() -> None:
+    kinds: tuple[MapKind, ...] = ("objectness", "spread")
+    sides = [
+        replace(LEFT, model=model, method=method, map=kind)
+        for model in ("birds", "oiseaux é")
+        for method in METHODS[:2]
+        for kind in kinds
+    ]
+    pairs = list(itertools.product(sides, repeat=2))
+    here = [captions(*pair) for pair in pairs]
+    for (first, second), (left, right) in zip(pairs, here, strict=True):
+        names = [(side.model, side.method, side.map) for side in (first, second)]
+        assert (left == right) == (names[0] == names[1])
+        told = [set(side.split(" · ")) for side in (left, right)]
+        assert not told[0] & told[1] or names[0] == names[1]
+        assert told[0] <= set(names[0])
+        assert told[1] <= set(names[1])
+    assert captions(LEFT, replace(LEFT, map="plane")) == ("spread", "plane")
+    assert captions(LEFT, LEFT) == (LEFT.model, LEFT.model)
+    given_names = [[{n: getattr(side, n) for n in ("model", "method", "map")} for side in pair] for pair in pairs]
+    assert run_module(NAMES, given_names) == [list(pair) for pair in here]
+
+
 def test_a_box_down_to_the_corner_keeps_its_label_clear_of_the_name() -> None:
     wide = seen(bump(0.5, 0.5), box=(0, 0.9, 1, 1))
-    name, label = lay_out(wide, PaintSettings(), 320, 240, caption(wide)).labels
+    name, label = lay_out(wide, PaintSettings(), 320, 240, "another").labels
     assert label.y + label.plate.height <= name.y or label.x >= name.x + name.plate.width
 
 

@@ -16,7 +16,7 @@ tell(input.map(({ smoothing, plays }) => {
   return plays.map(({ message, chosen, strength, model = "m" }) => {
     for (const side of message?.sides ?? [])
       for (const grid of side.grids) grid.values = Uint8Array.from(grid.values);
-    const wish = { model, chosen, name: (of, index) => `${of} ${index}`, caption: (of, by) => `${of} by ${by}` };
+    const wish = { model, chosen, name: (of, index) => `${of} ${index}` };
     return maker.panes(message, [wish, wish], strength).map((pane) => ({
       ...pane, grids: pane.grids.map((grid) => ({ ...grid, values: [...grid.values] })) }));
   });
@@ -65,6 +65,7 @@ def message(grids: list[dict[str, Any]], shown: list[int], pts: float = 0.0) -> 
     side = {
         "model": "m",
         "method": "cam",
+        "map": "objectness",
         "shown": shown,
         "top": [{"class": 1, "score": 0.7}, {"class": 2, "score": 0.2}],
         "boxes": [{"class": 1, "score": 0.6, "box": [0, 0, 0.5, 0.5]}],
@@ -107,9 +108,9 @@ def test_while_a_model_is_loading_messages_are_read_as_the_one_befores() -> None
     pane = panes({"message": both, "chosen": [2], "strength": 1, "model": "next"})[0][0]
     assert [g["class"] for g in pane["grids"]] == [1]  # the chosen 2 is a class of another model
     assert pane["marks"][0]["name"] == "m 1"
-    compared = {**both, "sides": both["sides"] * 2}
+    compared = {**both, "sides": [*both["sides"], {**both["sides"][0], "map": "spread"}]}
     pair = panes({"message": compared, "chosen": [], "strength": 1, "model": "next"})[0]
-    assert [side["caption"] for side in pair] == ["m by cam", "m by cam"]
+    assert [side["caption"] for side in pair] == ["objectness", "spread"]
 
 
 def test_classes_are_named_by_the_card_of_the_model_that_a_message_names() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.node import run_module
 
 # `input` is a list of steps: ["change", settings], ["wait", ms], ["answer", settings] of the newest message,
@@ -89,7 +91,7 @@ const { SettingsStore } = await import(`${web}/settings.js`);
 const { Models } = await import(`${web}/models.js`);
 const api = {
   models: async () => [{ name: "cats" }, { name: "birds" }],
-  card: async () => ({ classes: ["a", "b"], class_ids: ["a", "b"], methods: ["cam"], mapped: 5 }),
+  card: async () => ({ classes: ["a", "b"], class_ids: ["a", "b"], methods: ["cam"], maps: ["plain"], mapped: 5 }),
 };
 const shown = [];
 for (const [served, chosen] of input) {
@@ -109,3 +111,123 @@ def test_a_chosen_model_stays_until_the_server_is_served_with_another() -> None:
     assert run_module(VISITS, [("birds", "cats"), ("birds", None), ("cats", None), ("birds", None)]) == [
         *("birds", "cats", "cats", "birds")
     ]
+
+
+# What a visit shows and keeps that finds `kept` and then makes `changes`.
+VISIT = """
+const kept = Object.fromEntries(Object.entries(input.kept).map(([name, value]) => [name, JSON.stringify(value)]));
+globalThis.localStorage = { getItem: (name) => kept[name] ?? null, setItem: (name, value) => { kept[name] = value; } };
+const { SettingsStore } = await import(`${web}/settings.js`);
+const store = new SettingsStore();
+const found = store.wishes(false);
+for (const change of input.changes) store.change(change);
+tell({ found, again: new SettingsStore().wishes(false) });
+"""
+
+
+def visit(settings: dict[str, Any], *changes: dict[str, Any], version: int | None = None) -> dict[str, Any]:
+    kept: dict[str, Any] = {"seekcam.settings": settings}
+    if version is not None:
+        kept["seekcam.settings-version"] = version
+    told: dict[str, Any] = run_module(VISIT, {"kept": kept, "changes": changes})
+    return told
+
+
+def test_the_default_of_an_earlier_version_is_no_wish_and_a_choice_of_this_one_is() -> None:
+    assert visit({"map": "spread", "opacity": 0.3})["found"] == {"opacity": 0.3}
+    assert visit({"map": "plain"})["found"] == {"map": "plain"}, "nobody had that without choosing it"
+    assert visit({"map": "spread"}, version=2)["found"] == {"map": "spread"}
+    assert visit({"map": "spread"}, {"opacity": 0.3})["again"] == {"opacity": 0.3}
+    assert visit({}, {"map": "spread"})["again"] == {"map": "spread"}
+
+
+def test_only_kinds_of_map_and_comparisons_that_there_are_are_recalled() -> None:
+    for kind in ("objectness", "spread", "plain", "plane", None):
+        assert visit({"map": kind}, version=2)["found"] == {"map": kind}
+    assert visit({"map": "palm", "opacity": 0.3}, version=2)["found"] == {"opacity": 0.3}
+    for comparison in (
+        {"model": "m", "method": None},  # as version 1 kept it
+        {"model": "m", "method": None, "map": None},
+        {"model": None, "method": None, "map": "spread"},
+    ):
+        assert visit({"compare": comparison})["found"] == {"compare": comparison}
+    for comparison in ({"model": None, "method": None, "map": None}, {"model": "m", "method": None, "map": "palm"}):
+        assert visit({"compare": comparison})["found"] == {}
+
+
+# What choosing, comparing and changing sides make of the settings; cards by model in `cards`, steps in `steps`.
+MODELS = """
+const getItem = (name) => (name === "seekcam.default-model" ? '"new"' : null);
+globalThis.localStorage = { getItem, setItem: () => {} };
+const { SettingsStore } = await import(`${web}/settings.js`);
+const { Models } = await import(`${web}/models.js`);
+const common = { classes: ["a"], class_ids: ["a"], methods: ["cam", "gradcam"], default_method: "cam", mapped: 5 };
+const api = {
+  models: async () => Object.keys(input.cards).map((name) => ({ name })),
+  card: async (name) => ({ ...common, maps: input.cards[name] }),
+};
+const settings = new SettingsStore();
+if (input.kept) settings.change(input.kept);
+const models = new Models(api, settings, () => {});
+await models.load("new");
+const seen = [];
+for (const [does, given] of input.steps) {
+  if (does === "change") settings.change(given);
+  else await models[does](given);
+  await models.follow();
+  const { model, method, map, compare } = settings.values;
+  seen.push({ model, method, map, compare, kinds: [models.kind, models.kindOfSecond] });
+}
+tell(seen);
+"""
+WITH_HEAD = ["objectness", "spread", "plain", "plane"]
+CARDS = {"new": WITH_HEAD, "newer": WITH_HEAD, "old": ["spread", "plain"]}
+
+
+def run_models(*steps: tuple[str, Any], kept: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = run_module(MODELS, {"cards": CARDS, "steps": steps, "kept": kept})
+    return told
+
+
+@pytest.mark.parametrize(
+    ("own", "proposed"), [(None, "spread"), ("spread", "objectness"), ("plain", "objectness"), ("plane", "objectness")]
+)
+def test_a_model_is_compared_with_itself_by_the_rule_before(own: str | None, proposed: str) -> None:
+    seen = run_models(("change", {"map": own, "method": "gradcam"}), ("compare", "new"))[-1]
+    assert seen["compare"] == {"model": "new", "method": "gradcam", "map": proposed}
+    assert seen["kinds"] == [own or "objectness", proposed]
+    seen = run_models(("choose", "old"), ("compare", "old"))[-1]
+    assert seen["compare"]["map"] == "plain"
+
+
+def test_a_kind_that_the_next_model_lacks_is_forgotten_and_one_that_it_has_stays() -> None:
+    for kind, stays in (("plane", None), ("objectness", None), ("plain", "plain"), (None, None)):
+        assert run_models(("change", {"map": kind}), ("choose", "old"))[-1]["map"] == stays
+        assert run_models(("change", {"map": kind}), ("choose", "newer"))[-1]["map"] == kind
+    nothing = ("change", {})
+    assert run_models(nothing, kept={"model": "old", "map": "plane"})[-1]["map"] is None
+    kept = {"compare": {"model": "old", "method": None, "map": "plane"}}
+    assert run_models(nothing, kept=kept)[-1]["compare"] is None
+
+
+@pytest.mark.parametrize("own", [None, *WITH_HEAD])
+@pytest.mark.parametrize(("second", "other"), [("newer", None), ("newer", "spread"), ("old", None), ("old", "plain")])
+def test_sides_that_change_places_keep_their_kinds(own: str | None, second: str, other: str | None) -> None:
+    compare = {"model": second, "method": None, "map": other}
+    before, after, back = run_models(
+        ("change", {"map": own, "compare": compare}), ("choose", second), ("choose", "new")
+    )
+    assert after["model"] == second
+    assert after["kinds"] == before["kinds"][::-1]
+    assert back["kinds"] == before["kinds"]
+
+
+def test_a_comparisons_kind_and_method_are_chosen_one_by_one() -> None:
+    steps = (("compare", "newer"), ("compareBy", {"map": "plain"}), ("compareBy", {"method": "gradcam"}))
+    seen = run_models(*steps)
+    assert [one["compare"] for one in seen] == [
+        {"model": "newer", "method": None, "map": None},
+        {"model": "newer", "method": None, "map": "plain"},
+        {"model": "newer", "method": "gradcam", "map": "plain"},
+    ]
+    assert [one["kinds"][1] for one in seen] == ["objectness", "plain", "plain"]

@@ -16,6 +16,7 @@ from localization.model import LocalizationModel, read_card
 from localization.pipeline import fit_picture
 from training.networks.efficientnet_lite import EfficientNetLite0
 from training.networks.network import Network
+from training.objectness.head import ObjectnessHead
 
 
 def test_the_library_names_what_the_zoo_builds() -> None:
@@ -38,8 +39,9 @@ def test_a_model_that_is_not_in_the_table_cannot_be_built(tmp_path: Path) -> Non
 def test_each_recipe_fills_its_card(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: dict[Path, ModelCard] = {}
 
-    def keep(network: Network, card: ModelCard, path: Path) -> str:
+    def keep(network: Network, card: ModelCard, path: Path, objectness: ObjectnessHead) -> str:
         assert isinstance(network, EfficientNetLite0)
+        assert objectness.channels == 112
         written[path] = card
         return "as well as it must"
 

@@ -268,7 +268,6 @@ function showTheme(name = theme()) {
 }
 
 const mapRank = (/** @type {number} */ rank) => chooseOnly(seen.at(rank - 1));
-const otherMap = () => settings.change({ map: settings.values.map === "spread" ? "plain" : "spread" });
 const fullscreen = () => void stage.toggleFullscreen();
 const flag = (/** @type {"boxes" | "labels" | "mirror"} */ name) => settings.change({ [name]: !settings.values[name] });
 
@@ -290,7 +289,7 @@ installShortcuts([
   { keys: ["/"], label: "/", does: "Search a class", act: () => search.focus() },
   { keys: [..."12345"], label: "1 – 5", does: "Map the first to fifth guess", act: (key) => mapRank(Number(key)) },
   { keys: ["0"], label: "0", does: "Follow the top prediction", act: () => settings.change({ classes: "top" }) },
-  { keys: ["p"], label: "P", does: "Spread or plain map", act: otherMap },
+  { keys: ["p"], label: "P", does: "Next kind of map", act: () => controls.nextMap() },
   { keys: ["n"], label: "N", does: "Next method", act: () => controls.nextMethod() },
   { keys: ["c"], label: "C", does: "Next colour map", act: () => controls.nextColormap() },
   { keys: ["["], label: "[", does: "Less of the map", act: () => controls.stepOpacity(-OPACITY_STEP) },

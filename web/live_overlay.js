@@ -11,7 +11,6 @@
 import { shortName } from "./models.js";
 import { MAX_REPORTED } from "./overlay/ages.js";
 import { toResult } from "./overlay/result.js";
-import { methodName } from "./view/controls.js";
 import { OverlayView } from "./view/overlay_view.js";
 
 /**
@@ -116,10 +115,9 @@ export class LiveOverlay {
   #wishes() {
     const { models } = this.#parts;
     const name = (/** @type {string} */ model, /** @type {number} */ index) => models.className(model, index);
-    const caption = (/** @type {string} */ model, /** @type {string} */ method) => `${model} · ${methodName(method)}`;
     return [
-      { model: shortName(models.current), chosen: models.chosen, name, caption },
-      { model: shortName(models.compared), chosen: models.chosenInSecond, name, caption },
+      { model: shortName(models.current), chosen: models.chosen, name },
+      { model: shortName(models.compared), chosen: models.chosenInSecond, name },
     ];
   }
 }

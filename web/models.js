@@ -1,56 +1,13 @@
-/** The models that are in use: their cards, and the settings that only make sense with them (classes, methods). */
+/** The models that are in use: their cards, and the settings that only make sense with them (classes, methods, maps). */
 
 /** @import { Api } from "./api.js" */
-/** @import { Card, ClassRef, ModelSummary, Settings } from "./protocol.js" */
+/** @import { Card, ClassRef, Comparison, MapKind, ModelSummary, Settings } from "./protocol.js" */
 /** @import { SettingsStore } from "./settings.js" */
 
+import { NamedCard } from "./named_card.js";
 import { recall, remember } from "./preferences.js";
 
 const NAME_BYTES = 64; // of a model's name in an overlay message
-
-/** The card of whichever model is named now. */
-class NamedCard {
-  #api;
-  #arrived;
-  #changed;
-  /** The model whose card is here or on its way. */
-  #name = "";
-  /** @type {Card | null} */
-  card = null;
-
-  /**
-   * @param {Api} api
-   * @param {(name: string, card: Card) => void} arrived
-   * @param {(error: unknown) => void} changed
-   */
-  constructor(api, arrived, changed) {
-    this.#api = api;
-    this.#arrived = arrived;
-    this.#changed = changed;
-  }
-
-  /** @param {string} name empty for none */
-  async follow(name) {
-    if (name === this.#name) return;
-    this.#name = name;
-    if (name === "") {
-      this.card = null;
-      this.#changed(null);
-      return;
-    }
-    try {
-      const card = await this.#api.card(name);
-      this.#arrived(name, card);
-      if (this.#name !== name) return; // another was chosen meanwhile
-      this.card = card;
-      this.#changed(null);
-    } catch (error) {
-      if (this.#name !== name) return;
-      this.#name = "";
-      this.#changed(error);
-    }
-  }
-}
 
 export class Models {
   #api;
@@ -98,6 +55,18 @@ export class Models {
   /** @returns {Card | null} the compared model's */
   get second() {
     return this.#second.card;
+  }
+
+  /** @returns {MapKind | null} the kind of the current model's map; null while its card is not known */
+  get kind() {
+    return this.#settings.values.map ?? this.card?.maps[0] ?? null;
+  }
+
+  /** @returns {MapKind | null} the kind of the compared model's map, as the server takes it */
+  get kindOfSecond() {
+    const { map, compare } = this.#settings.values;
+    const maps = this.second?.maps ?? [];
+    return compare?.map ?? (map !== null && maps.includes(map) ? map : (maps[0] ?? null));
   }
 
   /** @param {string} fallback the server's default model */
@@ -181,27 +150,29 @@ export class Models {
    */
   async choose(name) {
     const names = this.chosen.map((index) => this.card?.classes[index] ?? "");
-    const { method, compare } = this.#settings.values;
+    const { method, map, compare } = this.#settings.values;
     /** @type {Partial<Settings>} */
-    const changes = { model: name, classes: "top", method: null };
+    const changes = { model: name, classes: "top", method: null, map: null };
     try {
       const card = await this.#api.card(name);
       const classes = names.map((wanted) => card.classes.indexOf(wanted)).filter((index) => index >= 0);
       if (classes.length > 0) changes.classes = classes.slice(0, card.mapped);
       if (method !== null && card.methods.includes(method)) changes.method = method;
+      if (map !== null && card.maps.includes(map)) changes.map = map;
     } catch (error) {
       this.#changed(error);
       return;
     }
     if (compare !== null && this.compared === name) {
       changes.method = compare.method; // the two change sides
-      changes.compare = { model: this.current, method };
+      changes.map = compare.map ?? changes.map ?? null;
+      changes.compare = { model: this.current, method, map: changes.map === map ? null : this.kind };
     }
     this.#settings.change(changes);
   }
 
   /**
-   * Compare with a model, the current one included: that with another of its methods.
+   * Compare with a model, the current one included: that with another kind of map, the one that shows what is new.
    *
    * @param {string} name empty for none
    * @returns {Promise<string>} what else had to change for it, in a sentence; empty when nothing had
@@ -218,21 +189,26 @@ export class Models {
       this.#changed(error);
       return "";
     }
-    const own = this.#settings.values.method ?? this.card?.default_method;
-    const method = name === this.current ? (other.methods.filter((candidate) => candidate !== own).at(-1) ?? null) : null;
+    /** @type {Comparison} */
+    const compare = { model: name, method: null, map: null };
+    if (name === this.current) {
+      compare.method = this.#settings.values.method;
+      compare.map = other.maps.find((kind) => kind !== this.kind) ?? null;
+    }
     const absent = this.chosen.find((index) => this.#counterpart(index, this.card, other) < 0);
     if (absent === undefined) {
-      this.#settings.change({ compare: { model: name, method } });
+      this.#settings.change({ compare });
       return "";
     }
     const gone = this.card?.classes[absent];
-    this.#settings.change({ compare: { model: name, method }, classes: "top" });
+    this.#settings.change({ compare, classes: "top" });
     return `“${name}” has no class “${gone}”, so both follow their top prediction.`;
   }
 
-  /** @param {string} method of the compared model */
-  compareBy(method) {
-    this.#settings.change({ compare: { model: this.compared, method } });
+  /** @param {{ method?: string, map?: MapKind }} choice of the compared model's */
+  compareBy(choice) {
+    const { method = null, map = null } = this.#settings.values.compare ?? {};
+    this.#settings.change({ compare: { model: this.compared, method, map, ...choice } });
   }
 
   /**
@@ -252,20 +228,22 @@ export class Models {
     const { model, compare } = this.#settings.values;
     const there = (/** @type {string | null} */ wanted) =>
       wanted === null || this.list.some(({ name }) => name === wanted);
-    if (!there(model)) this.#settings.change({ model: null, classes: "top", method: null });
+    if (!there(model)) this.#settings.change({ model: null, classes: "top", method: null, map: null });
     if (!there(compare?.model ?? null)) this.#settings.change({ compare: null });
   }
 
-  /** Forget kept classes and methods that the models do not have. */
+  /** Forget kept classes, methods and kinds of map that the models do not have. */
   #dropForeign() {
     const { card, second } = this;
-    const { classes, method, compare } = this.#settings.values;
+    const { classes, method, map, compare } = this.#settings.values;
     if (card === null) return;
     if (classes !== "top" && this.chosen.length < classes.length) this.#settings.change({ classes: "top" });
     if (method !== null && !card.methods.includes(method)) this.#settings.change({ method: null });
+    if (map !== null && !card.maps.includes(map)) this.#settings.change({ map: null });
     if (compare === null) return;
-    const known = second !== null && (compare.method === null || second.methods.includes(compare.method));
-    if (!known || this.refusal(this.chosen) !== "") this.#settings.change({ compare: null });
+    const { method: by = null, map: kind = null } = compare;
+    const known = (by === null || second?.methods.includes(by)) && (kind === null || second?.maps.includes(kind));
+    if (second === null || !known || this.refusal(this.chosen) !== "") this.#settings.change({ compare: null });
   }
 }
 

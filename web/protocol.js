@@ -3,10 +3,11 @@
  *
  * @typedef {number | string} ClassRef an index, a name or an id of the card's
  *
- * @typedef {object} Comparison the second side: null leaves the model to the first side, the method to the model's card
+ * @typedef {object} Comparison the second side: null leaves the model and the map to the first side, the method to
+ *   the model's card
  * @property {string | null} model
  * @property {string | null} method
- * @property {MapKind | null} [map] null or missing leaves it to the first side
+ * @property {MapKind | null} [map] missing is null
  *
  * @typedef {"objectness" | "spread" | "plain" | "plane"} MapKind
  *
@@ -57,6 +58,7 @@
  * @property {string} precision
  * @property {string} source where the weights come from
  * @property {string} licence
+ * @property {Record<string, unknown>} objectness the objectness head's constants and origin; empty: there is none
  * @property {string} threshold_split the pictures that the threshold was chosen on
  * @property {number} mapped how many classes one run maps at most
  * @property {string[]} methods

@@ -6,13 +6,17 @@
  * not a queue of older ones there. The server's `state` messages overwrite everything that is not still on its way.
  */
 
-/** @import { Refusal, Settings } from "./protocol.js" */
+/** @import { MapKind, Refusal, Settings } from "./protocol.js" */
 /** @typedef {keyof Settings} SettingName */
 
 import { recall, remember } from "./preferences.js";
 
 const SEND_EVERY_MS = 60;
 const AGAIN_AFTER_MS = 1000; // where the server was too busy
+const VERSION = 2; // of what is kept: 2 since a map of null is the model's own kind
+
+/** @type {readonly MapKind[]} */
+export const MAP_KINDS = ["objectness", "spread", "plain", "plane"];
 
 /** @type {readonly SettingName[]} */
 export const PAINT_NAMES = ["opacity", "colormap", "boxes", "labels", "mirror"];
@@ -23,7 +27,7 @@ export const DEFAULTS = Object.freeze({
   classes: "top",
   top_k: 5,
   method: null,
-  map: "spread",
+  map: null,
   box: "largest",
   threshold: null,
   min_score: null,
@@ -54,7 +58,7 @@ export class SettingsStore {
   #listeners = [];
 
   constructor() {
-    this.#wishes = sensible(recall("settings"));
+    this.#wishes = sensible(recall("settings"), recall("settings-version"));
     this.#truth = { ...DEFAULTS, ...this.#wishes };
     this.#values = this.#truth;
   }
@@ -99,7 +103,7 @@ export class SettingsStore {
   /** @param {Partial<Settings>} changes made by the person */
   change(changes) {
     this.#wishes = { ...this.#wishes, ...changes };
-    remember("settings", this.#wishes);
+    this.#keep();
     this.#show({ ...this.#values, ...changes });
     if (this.#send === null) {
       this.#truth = this.#values;
@@ -138,10 +142,15 @@ export class SettingsStore {
       return null;
     }
     for (const name of names) if (!(name in this.#unsent)) delete this.#wishes[name];
-    remember("settings", this.#wishes);
+    this.#keep();
     this.#reset(this.#truth);
     this.#flush();
     return names;
+  }
+
+  #keep() {
+    remember("settings", this.#wishes);
+    remember("settings-version", VERSION);
   }
 
   /** @param {Settings} truth */
@@ -185,19 +194,24 @@ function isPaint(name) {
 /**
  * What an earlier visit left, without names or kinds of value that this version does not know.
  *
+ * Before version 2 the spread map was the default, kept by "Back to the defaults" and by coming back from the plain
+ * map. Nobody had chosen it before the objectness map, which was not there, so it is no wish. The plain map was one.
+ *
  * @param {unknown} kept
+ * @param {unknown} version that kept it
  * @returns {Partial<Settings>}
  */
-function sensible(kept) {
+function sensible(kept, version) {
   if (typeof kept !== "object" || kept === null) return {};
   const entries = Object.entries(kept).filter(([name, value]) => name in DEFAULTS && isLike(name, value));
-  return Object.fromEntries(entries);
+  return Object.fromEntries(entries.filter(([name, value]) => version === VERSION || name !== "map" || value !== "spread"));
 }
 
 /** @type {Partial<Record<string, (value: unknown) => boolean>>} settings whose default does not tell their kind */
 const KINDS = {
   model: (value) => value === null || typeof value === "string",
   method: (value) => value === null || typeof value === "string",
+  map: (value) => value === null || isMapKind(value),
   classes: (value) => value === "top" || Array.isArray(value),
   threshold: (value) => value === null || value === "otsu" || value === "card" || typeof value === "number",
   min_score: (value) => value === null || typeof value === "number",
@@ -205,9 +219,16 @@ const KINDS = {
 };
 
 /** @param {unknown} value */
+function isMapKind(value) {
+  return MAP_KINDS.some((kind) => kind === value);
+}
+
+/** @param {unknown} value */
 function isComparison(value) {
-  const { model, method } = /** @type {Record<string, unknown>} */ (typeof value === "object" && value !== null ? value : {});
-  return [model, method].every((name) => name === null || typeof name === "string") && (model ?? method) !== null;
+  if (typeof value !== "object" || value === null) return false;
+  const { model, method, map = null } = /** @type {Record<string, unknown>} */ (value); // version 1 had no map
+  const named = [model, method].every((name) => name === null || typeof name === "string");
+  return named && (map === null || isMapKind(map)) && (model ?? method ?? map) !== null;
 }
 
 /**

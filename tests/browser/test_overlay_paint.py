@@ -34,10 +34,11 @@ def test_the_heat_is_the_servers(painter: Painter, picture: Pixels, kind: str) -
         (predict(blob(0.3, 0.4)), "turbo"),
         (predict(noise), "jet"),
         (predict(blob(0.2, 0.2), blob(0.9, 0.7, 9)), "viridis"),
+        (predict(blob(0.3, 0.6) // 3 * 2, blob(0.8, 0.3, 9) // 4), "turbo"),  # one at full heat, one that stays pale
     )
     mean, most = {"webgl": (0.4, 3), "2d": (0.8, 12)}[kind]  # Chromium's 2D canvas interpolates in coarse steps
     for number, (prediction, name) in enumerate(cases):
-        paint = replace(NO_MARKS, colormap=name, opacity=0.5 + 0.25 * number, mirror=number == 0)
+        paint = replace(NO_MARKS, colormap=name, opacity=min(1, 0.5 + 0.25 * number), mirror=number == 0)
         expected = paint_rgb(picture, prediction, paint)
         bare, whole = painter.paint(
             [pane(prediction)], colormap=name, opacity=paint.opacity, mirror=paint.mirror, boxes=False, labels=False

@@ -59,12 +59,12 @@ def test_a_comparison_is_chosen_shown_kept_and_ended(visitor: Visitor, duo: Serv
     expect(page.locator("#figure-size")).to_have_text("640×480")
     expect(page.locator("#seen-second")).to_be_hidden()
     compare_with(page, "small")
-    expect_pair(page, "efficientnet-lite0 · CAM", "small · CAM")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "small · CAM · Spread")
     expect(page.locator("#figure-size")).to_have_text("1280×480")
     expect(page.locator("#headline")).to_have_text(re.compile("|".join(CATS)))
     eventually(page, lambda: page.locator("#stage").evaluate("e => e.style.getPropertyValue('--shape')")[:4] == "2.66")
     page.get_by_label("Method on the right").select_option("finercam")
-    expect_pair(page, "efficientnet-lite0 · CAM", "small · Finer-CAM")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "small · Finer-CAM · Spread")
 
     # A class of either list is mapped on both sides, where both models know it.
     page.locator("#second-ranking .rank", has_text="tabby").click()
@@ -82,9 +82,9 @@ def test_a_comparison_is_chosen_shown_kept_and_ended(visitor: Visitor, duo: Serv
 
     page.reload()
     start(page)
-    expect_pair(page, "efficientnet-lite0 · CAM", "small · Finer-CAM")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "small · Finer-CAM · Spread")
     page.get_by_label("Model", exact=True).select_option("small")  # they change sides
-    expect_pair(page, "small · Finer-CAM", "efficientnet-lite0 · CAM")
+    expect_pair(page, "small · Finer-CAM · Spread", "efficientnet-lite0 · CAM · Objectness")
     compare_with(page, "")
     expect(page.locator("#seen-second")).to_be_hidden()
     expect(page.locator("#figure-size")).to_have_text("640×480")
@@ -101,17 +101,15 @@ def test_a_chosen_class_that_the_other_lacks_gives_way_with_a_word(visitor: Visi
     expect(page.locator(".chip")).to_have_count(0)
 
 
-def test_a_picture_is_seen_by_both_and_one_model_by_two_methods(
-    visitor: Visitor, duo: Server, cat_picture: Path
-) -> None:
+def test_a_picture_is_seen_by_both_and_one_model_by_two_maps(visitor: Visitor, duo: Server, cat_picture: Path) -> None:
     page = visitor.visit(duo.url)
     compare_with(page, "small")
     page.locator("#file").set_input_files(cat_picture)
     expect(page.locator("#status-text")).to_have_text("Picture")
-    expect_pair(page, "efficientnet-lite0 · CAM", "small · CAM")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "small · CAM · Spread")
     expect(page.locator("#figure-size")).to_have_text("902×300")
     compare_with(page, "efficientnet-lite0")
-    expect(page.locator("#side-second")).to_have_text(re.compile("efficientnet-lite0 · (?!CAM$)"))
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "efficientnet-lite0 · CAM · Spread")
     expect(page.locator("#figure-size")).to_have_text("902×300")
     page.get_by_role("button", name="Back to the defaults").click()
     expect(page.locator("#figure-size")).to_have_text("451×300")
@@ -146,7 +144,7 @@ def test_on_a_phone_both_halves_and_their_lists_are_in_reach(visitor: Visitor, d
         duo.url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2
     )
     compare_with(page, "small")
-    expect_pair(page, "efficientnet-lite0 · CAM", "small · CAM")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "small · CAM · Spread")
     page.evaluate("scrollTo(0, 0)")
     eventually(page, lambda: abs(page.locator("#frame").bounding_box()["height"] - 390 * 480 / 1280) < 2)  # type: ignore[index]
     stage = page.locator("#stage").bounding_box()
@@ -163,7 +161,7 @@ def test_on_a_phone_both_halves_and_their_lists_are_in_reach(visitor: Visitor, d
     )
 
 
-def test_one_model_with_two_methods_says_the_same_on_both_sides_at_every_moment(visitor: Visitor, duo: Server) -> None:
+def test_one_model_with_two_maps_says_the_same_on_both_sides_at_every_moment(visitor: Visitor, duo: Server) -> None:
     page = visitor.go_live(duo.url)
     compare_with(page, "efficientnet-lite0")
     expect(page.locator("#second-ranking .rank:visible")).to_have_count(5)
@@ -180,3 +178,44 @@ def test_one_model_with_two_methods_says_the_same_on_both_sides_at_every_moment(
     )
     assert [left for left, _ in lists] == [right for _, right in lists]
     assert len({left for left, _ in lists}) > 1, "it was not the same all the time"
+
+
+def test_the_kinds_on_both_sides_are_chosen_and_kept(visitor: Visitor, duo: Server, cat_picture: Path) -> None:
+    page = visitor.visit(duo.url)
+    page.locator("#file").set_input_files(cat_picture)
+    compare_with(page, "efficientnet-lite0")
+    expect(page.get_by_role("heading", name="Map on the left")).to_be_visible()
+    right = page.get_by_label("Map on the right")
+    expect(right).to_have_value("spread")
+    right.select_option("plane")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "efficientnet-lite0 · CAM · Plane")
+    page.get_by_role("radio", name="Plain").check()
+    expect_pair(page, "efficientnet-lite0 · CAM · Plain", "efficientnet-lite0 · CAM · Plane")
+    page.reload()
+    expect(right).to_have_value("plane")
+    expect(page.get_by_role("radio", name="Plain")).to_be_checked()
+    compare_with(page, "small")
+    expect(right).to_have_value("plain")  # which it has too
+    expect(right.locator("option")).to_have_text(["Spread", "Plain"])
+
+
+def test_what_a_model_has_no_head_for_cannot_be_chosen_and_says_why(visitor: Visitor, duo: Server) -> None:
+    page = visitor.visit(duo.url)
+    plane = page.get_by_role("radio", name="Plane")
+    plane.check()
+    expect(page.locator("#map-hint")).to_have_text("What is a thing at all, whatever its class.")
+    page.get_by_text("About efficientnet-lite0").click()
+    expect(page.locator(".about > .facts").get_by_text("a head")).to_be_visible()
+    page.get_by_label("Model", exact=True).select_option("small")
+    expect(plane).to_be_disabled()
+    expect(page.locator("label:has([value=plane])")).to_have_attribute(
+        "title", "small has no such map: its file holds no objectness head."
+    )
+    expect(page.get_by_role("radio", name="Spread")).to_be_checked()
+    expect(page.locator("#threshold-value")).to_have_text("Otsu’s")
+    page.get_by_text("About small").click()
+    expect(page.locator(".about").get_by_text("no head in this file")).to_be_visible()
+    page.keyboard.press("p")
+    expect(page.get_by_role("radio", name="Plain")).to_be_checked()
+    page.keyboard.press("p")
+    expect(page.get_by_role("radio", name="Spread")).to_be_checked()

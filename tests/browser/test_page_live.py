@@ -186,6 +186,37 @@ def test_what_an_old_or_foreign_visit_left_does_no_harm(visitor: Visitor, server
     start(page)
 
 
+def test_the_spread_map_that_an_earlier_page_kept_as_its_default_gives_way(visitor: Visitor, server: Server) -> None:
+    left = json.dumps({"map": "spread", "opacity": 0.25})
+    once = f"if (!localStorage.length) localStorage.setItem('seekcam.settings', {json.dumps(left)})"
+    page = visitor.visit(server.url, script=once)
+    expect(page.locator("#opacity-value")).to_have_text("25%")
+    expect(page.get_by_role("radio", name="Objectness")).to_be_checked()
+    page.get_by_role("radio", name="Spread").check()  # now it is a choice
+    page.reload()
+    expect(page.get_by_role("radio", name="Spread")).to_be_checked()
+    page.get_by_role("button", name="Back to the defaults").click()
+    page.reload()
+    expect(page.get_by_role("radio", name="Objectness")).to_be_checked()
+
+
+def test_each_kind_of_map_has_its_help_and_its_own_threshold(visitor: Visitor, server: Server) -> None:
+    page = visitor.go_live(server.url)
+    said = {
+        "Objectness": ("The class map that stays on what is a thing; the default.", "0.50"),
+        "Spread": ("The class map, spread along similar regions alone.", "Otsu’s"),
+        "Plain": ("The class map as it is.", "0.30"),
+        "Plane": ("What is a thing at all, whatever its class.", "0.50"),
+    }
+    for name, (hint, threshold) in said.items():
+        expect(page.get_by_role("radio", name=name)).to_be_checked()
+        expect(page.locator("#map-hint")).to_have_text(hint)
+        expect(page.locator("#threshold-value")).to_have_text(threshold)
+        eventually(page, lambda: is_marked(page))
+        page.keyboard.press("p")
+    expect(page.get_by_role("radio", name="Objectness")).to_be_checked()  # round
+
+
 def test_not_sure_is_said_calmly(visitor: Visitor, server: Server) -> None:
     page = visitor.go_live(server.url)
     page.get_by_label("Not sure below").fill("0.95")

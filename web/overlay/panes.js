@@ -3,21 +3,22 @@
 /** @import { Found, Message } from "./message.js" */
 /** @import { Grid, Mark, Pane } from "./types.js" */
 
+import { captions } from "./captions.js";
+
 /**
  * @typedef {object} Wish what the person wants to see of each side
  * @property {string} model that the person wants; messages may still be about another
  * @property {number[]} chosen indices of that model's classes to show; none leaves it to the server
  * @property {(model: string, index: number) => string} name of a class
- * @property {(side: Found) => string} caption of one of two sides
  */
 
 /** @type {Wish} */
-const NOTHING = { model: "", chosen: [], name: (_, index) => `#${index}`, caption: () => "" };
+const NOTHING = { model: "", chosen: [], name: (_, index) => `#${index}` };
 
 export class PaneMaker {
   /** Seconds in which a map follows its frames; 0 shows each as it is. */
   smoothing = 0;
-  /** @type {Map<string, Grid>} the smoothed maps, by side, model, method and class */
+  /** @type {Map<string, Grid>} the smoothed maps, by side, model, method, kind and class */
   #smooth = new Map();
   /** @type {Message | null} */
   #message = null;
@@ -33,10 +34,11 @@ export class PaneMaker {
   panes(message, wishes, strength) {
     if (message === null) return [{ grids: [], marks: [], caption: "", strength: 0 }];
     if (message !== this.#message) this.#take(message);
+    const [first, second] = message.sides;
+    const names = first && second ? captions(first, second) : [];
     return message.sides.map((side, number) => {
-      const wish = wishes[number] ?? NOTHING;
-      const caption = message.sides.length > 1 ? wish.caption(side) : "";
-      return { ...pane(side, this.#grids[number] ?? side.grids, wish), caption, strength };
+      const shown = pane(side, this.#grids[number] ?? side.grids, wishes[number] ?? NOTHING);
+      return { ...shown, caption: names[number] ?? "", strength };
     });
   }
 

@@ -1,11 +1,12 @@
-/** The panel's "Compare with": a second model, or another method of the same one, and what the models' cards say. */
+/** The panel's "Compare with": a second model, or another map of the same one, and what the models' cards say. */
 
 /** @import { Models } from "../models.js" */
-/** @import { Card } from "../protocol.js" */
+/** @import { Card, MapKind } from "../protocol.js" */
 /** @import { SettingsStore } from "../settings.js" */
 
 import { byId, make } from "../dom.js";
 import { methodName } from "./controls.js";
+import { mapName } from "./map_kinds.js";
 import { toast } from "./messages.js";
 
 export class ComparisonControls {
@@ -13,6 +14,7 @@ export class ComparisonControls {
   #settings;
   #model = byId("compare", HTMLSelectElement);
   #method = byId("compare-method", HTMLSelectElement);
+  #map = byId("compare-map", HTMLSelectElement);
   #about = byId("about", HTMLDivElement);
   #drawn = "";
 
@@ -24,7 +26,8 @@ export class ComparisonControls {
     this.#models = models;
     this.#settings = settings;
     this.#model.onchange = () => void this.#choose(this.#model.value);
-    this.#method.onchange = () => models.compareBy(this.#method.value);
+    this.#method.onchange = () => models.compareBy({ method: this.#method.value });
+    this.#map.onchange = () => models.compareBy({ map: /** @type {MapKind} */ (this.#map.value) });
   }
 
   /** Show the models there are, the comparison that is set, and the cards that are in use. */
@@ -32,15 +35,19 @@ export class ComparisonControls {
     const { list, current, compared, card, second } = this.#models;
     const others = list.filter(({ name }) => name !== current);
     const options = [make("option", { value: "" }, "Nothing")];
-    if (current !== "") options.push(make("option", { value: current }, "This model, another method"));
+    if (current !== "") options.push(make("option", { value: current }, "This model, another map"));
     options.push(...others.map(({ name, dataset }) => make("option", { value: name, title: dataset ?? "" }, name)));
     replaceOptions(this.#model, options);
     this.#model.value = compared;
     const methods = compared === "" ? [] : (second?.methods ?? []);
     replaceOptions(this.#method, methods.map((method) => make("option", { value: method }, methodName(method))));
     this.#method.value = this.#settings.values.compare?.method ?? second?.default_method ?? "";
-    byId("compare-method-field", HTMLDivElement).hidden = compared === "";
+    const maps = compared === "" ? [] : (second?.maps ?? []);
+    replaceOptions(this.#map, maps.map((kind) => make("option", { value: kind }, mapName(kind))));
+    this.#map.value = this.#models.kindOfSecond ?? "";
+    for (const field of ["method", "map"]) byId(`compare-${field}-field`, HTMLDivElement).hidden = compared === "";
     byId("method-label", HTMLLabelElement).textContent = compared === "" ? "Method" : "Method on the left";
+    byId("map-title", HTMLHeadingElement).textContent = compared === "" ? "Map" : "Map on the left";
     this.#describe(second !== null && compared !== current ? [card, second] : [card]);
   }
 
@@ -83,6 +90,7 @@ function describe(card) {
     ["Network", card.network],
     ["Input", `${card.input_size} × ${card.input_size}`],
     ["Recipe", recipe],
+    ["Objectness", headOf(card)],
     ["Box threshold", `${card.threshold}${calibrated}`],
     ["Precision", card.precision],
     ["Weights", card.source],
@@ -90,12 +98,29 @@ function describe(card) {
     ["Runs on", card.provider ?? ""],
   ]);
   const parts = [make("summary", {}, `About ${card.name}`), make("dl", { class: "facts" }, ...rows)];
-  for (const [title, values] of /** @type {const} */ ([["Measured", card.metrics], ["Whole recipe", card.recipe]])) {
+  const tables = /** @type {const} */ ([
+    ["Measured", card.metrics],
+    ["Objectness head", card.objectness],
+    ["Whole recipe", card.recipe],
+  ]);
+  for (const [title, values] of tables) {
     const listed = rowsOf([...flat(values)]);
     if (listed.length === 0) continue;
     parts.push(make("details", {}, make("summary", {}, title), make("dl", { class: "facts numbers" }, ...listed)));
   }
   return make("details", { class: "about" }, ...parts);
+}
+
+/**
+ * @param {Card} card
+ * @returns {string} whether its file holds an objectness head, and what that was fitted on
+ */
+function headOf({ objectness }) {
+  if (Object.keys(objectness).length === 0) return "no head in this file";
+  const { pictures, dataset } = objectness;
+  const count = typeof pictures === "number" ? `${pictures.toLocaleString("en")} pictures` : pictures;
+  const origin = [count, dataset].filter((part) => typeof part === "string" && part !== "").join(" of ");
+  return origin === "" ? "a head in the file" : `a head fitted on ${origin}, without boxes`;
 }
 
 /** @param {(readonly [string, string])[]} pairs those without a value are left out */

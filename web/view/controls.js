@@ -1,10 +1,11 @@
 /** The panel's plain controls, each bound to one setting, in both directions. */
 
-/** @import { Card, Settings } from "../protocol.js" */
+/** @import { Card, MapKind, Settings } from "../protocol.js" */
 /** @import { SettingsStore } from "../settings.js" */
 
 import { byId, make } from "../dom.js";
-import { DEFAULTS } from "../settings.js";
+import { DEFAULTS, MAP_KINDS } from "../settings.js";
+import { mapHint, ownThreshold } from "./map_kinds.js";
 
 /** @type {Record<string, [label: string, hint: string]>} */
 const METHODS = {
@@ -45,7 +46,7 @@ export class Controls {
   /** @param {SettingsStore} settings */
   constructor(settings) {
     this.#settings = settings;
-    this.#onRadio("map", (value) => settings.change({ map: value === "plain" ? "plain" : "spread" }));
+    this.#onRadio("map", (value) => this.#chooseMap(/** @type {MapKind} */ (value)));
     this.#onRadio("colormap", (value) => settings.change({ colormap: value }));
     this.#onRadio("threshold-kind", (value) => this.#chooseThreshold(value));
     this.#method.onchange = () => settings.change({ method: this.#method.value });
@@ -69,6 +70,7 @@ export class Controls {
     const options = (card?.methods ?? []).map((name) => make("option", { value: name }, methodName(name)));
     this.#method.replaceChildren(...options);
     this.#method.disabled = card === null;
+    this.#offerMaps(card);
     this.#show(this.#settings.values);
   }
 
@@ -84,6 +86,13 @@ export class Controls {
     if (next !== undefined) this.#settings.change({ method: next });
   }
 
+  nextMap() {
+    const maps = MAP_KINDS.filter((kind) => this.#card?.maps.includes(kind));
+    const kind = this.#kind(this.#settings.values);
+    const next = maps[kind === null ? 0 : (maps.indexOf(kind) + 1) % maps.length];
+    if (next !== undefined) this.#chooseMap(next);
+  }
+
   nextColormap() {
     const next = COLORMAPS[(COLORMAPS.indexOf(this.#settings.values.colormap) + 1) % COLORMAPS.length];
     if (next !== undefined) this.#settings.change({ colormap: next });
@@ -91,11 +100,14 @@ export class Controls {
 
   /** @param {Readonly<Settings>} values */
   #show(values) {
-    this.#check("map", values.map);
+    const kind = this.#kind(values);
+    this.#check("map", kind ?? "");
+    byId("map-hint", HTMLParagraphElement).textContent = kind === null ? "" : mapHint(kind);
     this.#check("colormap", values.colormap);
     const method = values.method ?? this.#card?.default_method ?? "";
     this.#method.value = method;
-    byId("method-hint", HTMLParagraphElement).textContent = METHODS[method]?.[1] ?? "";
+    byId("method-hint", HTMLParagraphElement).textContent =
+      kind === "plane" ? "The plane is the same by every method." : (METHODS[method]?.[1] ?? "");
     this.#box.value = values.box;
     slide(this.#opacity, values.opacity);
     byId("opacity-value", HTMLOutputElement).textContent = percent.format(values.opacity);
@@ -108,14 +120,16 @@ export class Controls {
   }
 
   /** @param {Readonly<Settings>} values */
-  #showThreshold({ threshold, map, box }) {
+  #showThreshold(values) {
+    const { threshold, box } = values;
+    const map = this.#kind(values);
     const kind = threshold === null ? "auto" : typeof threshold === "number" ? "fixed" : threshold;
     this.#check("threshold-kind", kind);
-    const effective = kind === "auto" ? (map === "spread" ? "otsu" : "card") : threshold;
+    const effective = threshold ?? (map && this.#card && ownThreshold(map, this.#card));
     const cards = effective === "card" ? (this.#card?.threshold ?? null) : null;
     const known = typeof effective === "number" ? effective : cards;
     byId("threshold-value", HTMLOutputElement).textContent =
-      known !== null ? known.toFixed(2) : kind === "auto" ? "Otsu’s" : "";
+      known !== null ? known.toFixed(2) : kind === "auto" && effective === "otsu" ? "Otsu’s" : "";
     this.#threshold.classList.toggle("idle", kind !== "fixed");
     this.#threshold.classList.toggle("unknown", known === null);
     if (known !== null) {
@@ -128,6 +142,30 @@ export class Controls {
     const unused = box === "two_stage" || box === "none";
     hint.hidden = !unused;
     hint.textContent = box === "none" ? "Without a box, no threshold is used." : "Two-stage selection finds its own.";
+  }
+
+  /**
+   * @param {Readonly<Settings>} values
+   * @returns {MapKind | null} the kind in force; null while the card is not known
+   */
+  #kind({ map }) {
+    return map ?? this.#card?.maps[0] ?? null;
+  }
+
+  /** @param {MapKind} kind the model's own is no wish: whoever likes it gets a later model's own too */
+  #chooseMap(kind) {
+    this.#settings.change({ map: kind === this.#card?.maps[0] ? null : kind });
+  }
+
+  /** @param {Card | null} card */
+  #offerMaps(card) {
+    for (const radio of radios("map")) {
+      const kind = /** @type {MapKind} */ (radio.value);
+      radio.disabled = !card?.maps.includes(kind);
+      const missing = card !== null && radio.disabled;
+      const title = missing ? `${card.name} has no such map: its file holds no objectness head.` : mapHint(kind);
+      radio.closest("label")?.setAttribute("title", title);
+    }
   }
 
   /** @param {string} kind */

@@ -5,6 +5,7 @@
 
 import { byId } from "../dom.js";
 import { methodName } from "./controls.js";
+import { mapName } from "./map_kinds.js";
 import { Ranking } from "./ranking.js";
 import { Redraw } from "./redraw.js";
 
@@ -83,7 +84,7 @@ export class SeenPanel {
   #name(line, side, paired) {
     if (!line) return;
     line.hidden = !paired;
-    const text = side === null ? "" : `${side.model} · ${methodName(side.method)}`;
+    const text = side === null ? "" : [side.model, methodName(side.method), mapName(side.map)].join(" · ");
     const shown = line.querySelector("span");
     if (shown && shown.textContent !== text) shown.textContent = line.title = text;
   }
