@@ -72,6 +72,11 @@ class ImageScore:
         """The share of the picture that the largest annotated box covers; 0 without one."""
         return max(((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in self.truths), default=0.0)
 
+    @property
+    def size_name(self) -> str:
+        """Which of SIZE_NAMES that share is."""
+        return SIZE_NAMES[int(np.searchsorted(SIZE_EDGES, self.object_share, side="right"))]
+
 
 @dataclass(frozen=True)
 class GroupScore:
@@ -122,8 +127,7 @@ class Scores:
     @property
     def by_size(self) -> tuple[GroupScore, ...]:
         """The boxed pictures by how much of the picture the object covers, small ones first."""
-        bins = [int(np.searchsorted(SIZE_EDGES, image.object_share, side="right")) for image in self.boxed]
-        groups = ([im for im, b in zip(self.boxed, bins, strict=True) if b == i] for i in range(len(SIZE_NAMES)))
+        groups = ([image for image in self.boxed if image.size_name == name] for name in SIZE_NAMES)
         return tuple(group_score(name, images) for name, images in zip(SIZE_NAMES, groups, strict=True) if images)
 
     @property

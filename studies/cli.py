@@ -34,6 +34,9 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="Write the scores to this file (an old one is replaced).")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write a line for each class to this file.")] = None,
     grid: Annotated[Path | None, typer.Option(help="Write hits and misses to this .jpg or .png.")] = None,
+    compare: Annotated[
+        str, typer.Option(help="MODEL, :METHOD, :MAP or all three: scored too, with paired differences.")
+    ] = "",
     provider: Annotated[str, typer.Option(help="auto, cpu, cuda or tensorrt.")] = "auto",
 ) -> None:
     """Score a model file on labelled pictures: exactly what streams is what is scored."""
@@ -53,6 +56,7 @@ def evaluate(
         csv=csv,
         grid=grid,
         provider=provider,
+        compare=compare,
     )
     code = score(options, Console(), Console(stderr=True))
     if code:

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -23,8 +23,9 @@ from localization.library import ModelLibrary
 from localization.model import LocalizationModel
 from localization.score import ALL, OnProgress, score_model
 from localization.scores import GroupScore, Scores
-from localization.settings import Settings, resolve
+from localization.settings import AnalysisSettings, Settings, resolve, resolve_second
 from studies.grid import SUFFIXES, write_grid
+from studies.side_by_side import side_table, to_json
 
 INTERRUPTED = 130  # what a shell says of a command that was ended by Ctrl-C
 
@@ -43,6 +44,7 @@ class EvaluateOptions:
     csv: Path | None
     grid: Path | None
     provider: str
+    compare: str = ""  # MODEL:METHOD:MAP or some of it: scored on the same pictures, the differences told
 
 
 def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
@@ -53,10 +55,11 @@ def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
     Raises:
         UserError: something that was given cannot be used.
     """
-    settings = Settings().changed(options.settings).analysis
+    settings = Settings().changed({**options.settings, "compare": options.compare}).analysis
     _check_outputs(options)
     model = LocalizationModel(ModelLibrary().ensure(options.model), options.provider)
     resolve(settings, model.card)
+    second, second_settings = _second(model, settings, options.provider)
     pictures = _pictures(model.card, options)
     try:
         with _progress(progress) as on_progress:
@@ -64,11 +67,20 @@ def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
                 model, pictures, settings, part=options.part, limit=options.limit, on_progress=on_progress
             )
         _print(scores, out)
+        compared = None
+        if second is not None:
+            with _progress(progress) as on_progress:
+                compared = score_model(
+                    second, pictures, second_settings, part=options.part, limit=options.limit, on_progress=on_progress
+                )
+            out.print(side_table(scores, compared))
         notes = (*scores.sentences, *_seen_before(model.card, pictures, scores))
         for note in notes:
             progress.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
         if options.json is not None:
             document = {**scores.to_json(), "notes": notes}
+            if compared is not None:
+                document["compare"] = to_json(scores, compared)
             write_text(options.json, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         if options.csv is not None:
             write_text(options.csv, class_csv(scores))
@@ -78,6 +90,18 @@ def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
         progress.print("Interrupted: the scores are not complete, so that none are given.")
         return INTERRUPTED
     return 0
+
+
+def _second(
+    model: LocalizationModel, settings: AnalysisSettings, provider: str
+) -> tuple[LocalizationModel | None, AnalysisSettings]:
+    """The compared model and its own settings; (None, ...) where nothing is compared."""
+    wanted = settings.compare
+    if wanted is None:
+        return None, settings
+    second = model if wanted.model is None else LocalizationModel(ModelLibrary().ensure(wanted.model), provider)
+    analysis = resolve_second(settings, model.card, second.card)
+    return second, replace(settings, method=analysis.method, map=analysis.map, compare=None)
 
 
 def class_csv(scores: Scores) -> str:
@@ -166,6 +190,7 @@ def _table(scores: Scores) -> Table:
         ("Top-1 Loc", "top1_loc", "top1_loc_at_best_threshold"),
         ("Top-5 Loc", "top5_loc", None),
         ("GT-known Loc", "gt_known_loc", "gt_known_loc_at_best_threshold"),
+        ("GT-known Loc at IoU .7", "gt_known_loc_iou_70", None),
         ("mean IoU of the GT-known boxes", "mean_iou", None),
         ("MaxBoxAcc", None, "max_box_acc"),
         ("MaxBoxAccV2", None, "max_box_acc_v2"),

@@ -1,30 +1,22 @@
 """`ilsvrc.md`: the models that seekcam builds itself, scored on ILSVRC validation pictures with both maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from localization.card import MapKind
 from localization.datasets.layouts import read_pictures
 from localization.library import BUILDABLE, ModelLibrary
 from localization.model import LocalizationModel
 from localization.score import score_model
-from localization.scores import STRICT_IOU, ImageScore, Scores
+from localization.scores import Scores
 from localization.settings import AnalysisSettings
 from studies.results.markdown import bullets, markdown_table, signed
 from studies.results.run import Say
-from studies.results.statistics import paired_difference
+from studies.side_by_side import BOXED, paired
 
 SCORED: tuple[MapKind, ...] = ("objectness", "spread", "plain")
-MEASURES: Mapping[str, Callable[[ImageScore], float]] = {
-    "GT-known Loc": lambda image: image.gt_known,
-    "GT-known Loc at IoU .7": lambda image: image.held_iou >= STRICT_IOU,
-    "mean IoU": lambda image: image.held_iou,
-    "Top-1 Loc": lambda image: image.top1_loc,
-}
 FOLDER = "ilsvrc_val"  # in $SEEKCAM_DATA
 _TITLE = """\
 # ILSVRC 2012 validation pictures: the models that seekcam builds
@@ -66,9 +58,10 @@ def score_stock_models(data: Path, machine: str, today: str, say: Say) -> dict[s
             found[kind] = score_model(model, pictures, AnalysisSettings(map=kind))
             document["scores"].append({**found[kind].to_json(), "command": command(name, kind)})
         for kind, other in pairwise(found):
-            for measure, value in MEASURES.items():
-                gain = paired(found[kind], found[other], value)
-                document["gains"].append({"model": name, "map": kind, "against": other, "measure": measure, **gain})
+            for label, measure in BOXED.items():
+                gain = paired(found[kind], found[other], measure)
+                numbers = {"mean": gain.mean, "error": gain.error}
+                document["gains"].append({"model": name, "map": kind, "against": other, "measure": label, **numbers})
     return document
 
 
@@ -129,10 +122,3 @@ def ilsvrc_report(document: Mapping[str, Any]) -> str:
         + bullets([*gains, f"Machine: {document['machine']}, ONNX Runtime on the CPU. Date: {document['date']}."])
         + f"\nEach line again:\n\n{commands}"
     )
-
-
-def paired(ours: Scores, base: Scores, value: Callable[[ImageScore], float]) -> dict[str, float]:
-    """Mean and paired standard error of `ours` - `base` over the pictures with boxes, in points."""
-    columns = [np.array([[100.0 * value(image) for image in scores.boxed]]) for scores in (ours, base)]
-    found = paired_difference(columns[0], columns[1])
-    return {"mean": found.mean, "error": found.error}
