@@ -45,7 +45,8 @@ def cut_frame(frame: av.VideoFrame, region: Region, size: int, resize: str) -> t
     """A region of a frame, fitted as `fit_frame` does, and where it lies to the pixel; only its pixels are copied."""
     source = to_i420(frame)
     y, u, v = planes(source)
-    x0, y0, x1, y1 = whole_pixels(region, y.shape[1], y.shape[0])
+    x0, y0, x1, y1 = whole_pixels(region, frame.width, frame.height)
+    x1, y1 = min(x1, y.shape[1]), min(y1, y.shape[0])  # an odd last row or column is cut off
     half = np.s_[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
     part = from_planes([y[y0:y1, x0:x1], u[half], v[half]], like=source)
     return fit_frame(part, size, resize), (x0 / frame.width, y0 / frame.height, x1 / frame.width, y1 / frame.height)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from localization.card import ModelCard
 from localization.metrics import iou
-from localization.model import OUTPUTS, LocalizationModel, RawOutputs
+from localization.model import LocalizationModel, RawOutputs
 from localization.pipeline import FrameRequest, cut_picture, fit_picture, localize, localize_batch
 from localization.prediction import Box, ClassMap, Prediction, Rectangle
 from localization.region import MOST_CELLS, WHOLE, Region
@@ -252,7 +252,7 @@ class NearSighted(LocalizationModel):
         frames: NDArray[np.uint8],
         classes: NDArray[np.int64],
         methods: NDArray[np.int64],
-        outputs: Sequence[str] = OUTPUTS,
+        outputs: Sequence[str] | None = None,
     ) -> RawOutputs:
         self.runs += 1
         chosen = np.where(classes < 0, np.array([1, 0]), classes)
@@ -264,7 +264,7 @@ class NearSighted(LocalizationModel):
             spread[number, chosen[number] == 1] = red
         logits = np.tile(np.array([0, 9], np.float32), (len(frames), 1))
         known = {"logits": logits, "chosen": chosen, "spread": spread, "maps": spread}
-        return {name: known[name] for name in outputs}
+        return {name: known[name] for name in outputs or known}
 
 
 def drawn(box: Rectangle) -> NDArray[np.uint8]:
