@@ -104,7 +104,7 @@ def look_again(model: LocalizationModel, first: Prediction, request: FrameReques
     if due:
         closer = _look_closer(model, first, request.analysis, region, cut)
         if looks is not None:
-            looks.took(first, closer, request.pts)
+            closer = looks.took(first, closer, request.pts)
     else:
         closer = looks.held(first) if looks is not None else None
     spent = (perf_counter() - started) * 1e3

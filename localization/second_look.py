@@ -29,6 +29,7 @@ SIDES = 1.5  # of the region, in those of the box; its shape stays the box's, as
 CUT = 0.8  # of the first look's threshold: the thing fills more of the picture, and its map falls off inside it
 EVERY = 5  # frames of a stream, of which one at most has a second look: a fifth of the graph's time, at any rate
 REST = 0.25  # seconds from one to the next: what it found holds that long
+NEW = 0.5  # weight of a stream's newest second look against what it holds of the one before
 HOLD = 1.0  # seconds after which it is forgotten
 SAME = 0.3  # IoU of the first looks' boxes, then and now, from which it is the same thing
 
@@ -112,10 +113,18 @@ class SecondLooks:
             self._last = last = None
         return self._since >= EVERY and (last is None or pts - last.pts >= REST)
 
-    def took(self, first: Prediction, closer: Closer | None, pts: float) -> None:
-        """A second look was taken at this frame, and found that."""
+    def took(self, first: Prediction, closer: Closer | None, pts: float) -> Closer | None:
+        """A second look was taken at this frame and found that; what to show of it.
+
+        Its box goes half the way from what was held, so that it neither jumps nor lags by much.
+        """
+        held = self.held(first)
+        if closer is not None and held is not None:
+            x0, y0, x1, y1 = (NEW * new + (1 - NEW) * old for new, old in zip(closer.box, held.box, strict=True))
+            closer = replace(closer, box=(x0, y0, x1, y1))
         self._since = 0
         self._last = None if closer is None else _Last(pts, first.boxes[0].box, closer)
+        return closer
 
     def held(self, first: Prediction) -> Closer | None:
         """What the last second look found, moved to where the first look's box is by now; None when it is stale."""

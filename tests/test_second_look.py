@@ -206,6 +206,19 @@ def test_what_was_seen_moves_with_the_first_looks_box(box: Rectangle, right: flo
             assert held.box == pytest.approx((fine[0] + dx, fine[1] + dy, fine[2] + dx, fine[3] + dy))
 
 
+@given(boxes(0.05, 0.3), boxes(0.05, 0.3))
+def test_a_new_second_look_goes_half_the_way_from_what_was_held(old: Rectangle, new: Rectangle) -> None:
+    first, looks = seen((0.4, 0.4, 0.5, 0.5)), SecondLooks()
+    one, other = (Closer(2, WHOLE, np.ones((2, 2), np.float32), box, 1) for box in (old, new))
+    assert looks.took(first, one, 1.0) is one
+    assert looks.due(first, 1.3) is False
+    shown = looks.took(first, other, 1.3)
+    assert shown is not None
+    assert shown.box == pytest.approx(np.mean([old, new], axis=0))
+    assert looks.took(first, None, 1.6) is None
+    assert looks.held(first) is None
+
+
 @pytest.mark.parametrize(
     ("later", "pts"),
     [
