@@ -5,6 +5,7 @@ Pictures are read and measured in threads, and of each one only numbers are kept
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -29,9 +30,9 @@ from localization.metrics import (
     score_map,
     truth_boxes,
 )
-from localization.model import LocalizationModel
+from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import Pixels, read_picture
-from localization.pipeline import FrameRequest, fit_picture, interpret, run_graph
+from localization.pipeline import Cut, FrameRequest, cut_picture, fit_picture, interpret, look_again, run_graph
 from localization.prediction import Prediction, Rectangle
 from localization.settings import Analysis
 
@@ -88,7 +89,10 @@ class Measured:
 def localize_all(
     model: LocalizationModel, analysis: Analysis, labelled: Sequence[Labelled], alter: Alter | None = None
 ) -> Iterator[Localized | Unreadable]:
-    """Localize in every picture, in order; `alter` changes it after it is squashed to uint8 [S, S, 3]."""
+    """Localize in every picture, in order; `alter` changes it after it is squashed to uint8 [S, S, 3].
+
+    An altered picture is not looked at twice: what was done to it at this size cannot be done to a part of it.
+    """
 
     def fit(item: Labelled) -> "_Fitted | Unreadable":
         picture, expected = item
@@ -98,7 +102,9 @@ def localize_all(
             return Unreadable(picture, str(error))
         frame = fit_picture(pixels, model.card)
         size = picture.size or (pixels.shape[1], pixels.shape[0])
-        return _Fitted(picture, expected, size, frame if alter is None else alter(frame, picture))
+        if alter is not None:
+            return _Fitted(picture, expected, size, alter(frame, picture), None)
+        return _Fitted(picture, expected, size, frame, partial(cut_picture, pixels, model.card))
 
     fitted = in_threads(fit, labelled, available_cores())
     while batch := list(islice(fitted, BATCH)):
@@ -113,8 +119,8 @@ def localize_all(
                     item.picture,
                     item.expected,
                     item.size,
-                    held=interpret(model.card, raw, index, holding[index]),
-                    streamed=interpret(model.card, raw, index, following),
+                    held=_seen(model, raw, index, holding[index], item.cut),
+                    streamed=_seen(model, raw, index, following, item.cut),
                 )
                 for index, item in enumerate(usable)
             ]
@@ -157,6 +163,12 @@ class _Fitted:
     expected: int
     size: tuple[int, int]
     frame: Pixels
+    cut: Cut | None  # None: not to be looked at twice
+
+
+def _seen(model: LocalizationModel, raw: RawOutputs, index: int, request: FrameRequest, cut: Cut | None) -> Prediction:
+    first = interpret(model.card, raw, index, request)
+    return first if cut is None else look_again(model, first, request, cut)
 
 
 def _to_last_pixels(boxes: Sequence[PixelBox]) -> list[PixelBox]:

@@ -1,10 +1,12 @@
 """The one path from a picture to its meaning, for stream, upload, annotate and evaluate alike.
 
-resize (`fit_picture`) -> graph (`LocalizationModel.run`) -> class choice, maps, boxes -> `Prediction`.
+resize (`fit_picture`) -> graph (`LocalizationModel.run`) -> class choice, maps, boxes -> a second look at a small thing
+(`look_again`) -> `Prediction`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import cast
 
@@ -17,23 +19,35 @@ from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import squash
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
 from localization.region import WHOLE, Region, box_in_frame, grid_in_frame
+from localization.second_look import CUT, Closer, SecondLooks, better, found, wanted, whole_pixels
 from localization.settings import Analysis, AnalysisSettings, resolve
 from localization.temporal import ClassTracker
+
+# Cuts a region out of a whole picture and fits it: RGB uint8 [S, S, 3], and the region to the pixel, as it was cut.
+Cut = Callable[[Region], tuple[NDArray[np.uint8], Region]]
 
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """What one frame of a batch wants; frames of one stream share a `tracker`, pictures on their own have none."""
+    """What one frame of a batch wants; frames of one stream share `tracker` and `looks`, pictures have none."""
 
     analysis: Analysis
     tracker: ClassTracker | None = None
     pts: float = 0.0  # seconds
     region: Region = WHOLE  # what the model was shown of the frame
+    looks: SecondLooks | None = None  # None may always have a second look
 
 
 def fit_picture(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.uint8]:
     """Squash an RGB picture [H, W, 3] to the model's [S, S, 3] with the card's resize filter."""
     return squash(picture, card.input_size, card.resize)
+
+
+def cut_picture(picture: NDArray[np.uint8], card: ModelCard, region: Region) -> tuple[NDArray[np.uint8], Region]:
+    """A region of an RGB picture [H, W, 3], fitted as `fit_picture` does, and where it lies to the pixel."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = whole_pixels(region, width, height)
+    return fit_picture(picture[y0:y1, x0:x1], card), (x0 / width, y0 / height, x1 / width, y1 / height)
 
 
 def localize(
@@ -50,17 +64,62 @@ def localize(
         SettingsError: a class or method that the model does not have.
     """
     request = FrameRequest(resolve(settings or AnalysisSettings(), model.card))
-    return localize_batch(model, [fit_picture(picture, model.card)], [request])[0]
+    cut = partial(cut_picture, picture, model.card)
+    return localize_batch(model, [fit_picture(picture, model.card)], [request], [cut])[0]
 
 
 def localize_batch(
-    model: LocalizationModel, fitted: Sequence[NDArray[np.uint8]], requests: Sequence[FrameRequest]
+    model: LocalizationModel,
+    fitted: Sequence[NDArray[np.uint8]],
+    requests: Sequence[FrameRequest],
+    cuts: Sequence[Cut] = (),
 ) -> list[Prediction]:
-    """Localize in a batch of fitted frames, one request each; trackers are updated in the order given."""
+    """Localize in a batch of fitted frames, one request each; what streams remember is updated in the order given.
+
+    Args:
+        cuts: one for each frame, of the picture that it was made of; without them nothing is looked at twice.
+    """
     started = perf_counter()
     raw = run_graph(model, fitted, requests)
     infer_ms = (perf_counter() - started) * 1e3
-    return [interpret(model.card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
+    predictions = [interpret(model.card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
+    if not cuts:
+        return predictions
+    return [look_again(model, *each) for each in zip(predictions, requests, cuts, strict=True)]
+
+
+def look_again(model: LocalizationModel, first: Prediction, request: FrameRequest, cut: Cut) -> Prediction:
+    """`first`, made better by a second look where the thing is small and its stream may have one, or had one just now.
+
+    Only the largest box of an objectness map is looked at: it was measured for no other.
+    """
+    started = perf_counter()
+    if (request.analysis.map, request.analysis.box) != ("objectness", "largest"):
+        return first
+    looks = request.looks
+    due = looks is None or looks.due(first, request.pts)
+    region = wanted(first, request.region)
+    if region is None:
+        return first
+    if due:
+        closer = _look_closer(model, first, request.analysis, region, cut)
+        if looks is not None:
+            closer = looks.took(first, closer, request.pts)
+    else:
+        closer = looks.held(first) if looks is not None else None
+    spent = (perf_counter() - started) * 1e3
+    ms = {**first.ms, "infer": first.ms.get("infer", 0.0) + spent}
+    return replace(first if closer is None else better(first, closer), ms=ms)
+
+
+def _look_closer(
+    model: LocalizationModel, first: Prediction, analysis: Analysis, region: Region, cut: Cut
+) -> Closer | None:
+    shown = first.maps[0]
+    fitted, region = cut(region)
+    request = FrameRequest(replace(analysis, classes=(shown.index,), threshold=CUT * shown.threshold))
+    second = interpret(model.card, run_graph(model, [fitted], [request]), 0, request)
+    return found(first, second, region)
 
 
 def run_graph(

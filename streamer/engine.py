@@ -22,12 +22,11 @@ from localization.card import ModelCard
 from localization.model import LocalizationModel, read_card
 from localization.pipeline import FrameRequest, fit_picture, localize_batch
 from localization.prediction import Prediction
+from streamer.closer import Picture, cut_of
 from streamer.cpus import inference_threads
 from streamer.frames import fit_frame
 
 logger = logging.getLogger(__name__)
-
-Picture = av.VideoFrame | NDArray[np.uint8]  # a decoded video frame, or RGB uint8 [H, W, 3]
 
 # On a CPU a batch saves a quarter of the time at best, and makes its first frame wait for its last.
 MAX_BATCH = {"cpu": 1, "cuda": 16, "tensorrt": 16}
@@ -144,7 +143,8 @@ class LocalEngine:
         prepare_ms = (time.perf_counter() - started) * 1e3
         if self._slow_s:
             time.sleep(self._slow_s * len(batch))
-        predictions = localize_batch(model, fitted, [job.request for job in batch])
+        cuts = [cut_of(job.picture, model.card) for job in batch]
+        predictions = localize_batch(model, fitted, [job.request for job in batch], cuts)
         # By the name it was asked for: a file may have been renamed since its card was written.
         return [replace(p, model=batch[0].model, ms={"prepare": prepare_ms, **p.ms}) for p in predictions]
 

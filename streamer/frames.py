@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from localization.overlay import LIVE, Limit, paint_i420
 from localization.prediction import Prediction
+from localization.region import Region
+from localization.second_look import whole_pixels
 from localization.settings import PaintSettings
 
 # Without these flags swscale takes fast paths that darken the picture by 1.5 grey levels.
@@ -37,6 +39,17 @@ def fit_frame(frame: av.VideoFrame, size: int, resize: str) -> NDArray[np.uint8]
         resize: the card's filter, "area" or "linear".
     """
     return _rgb(frame, size, size, resize)
+
+
+def cut_frame(frame: av.VideoFrame, region: Region, size: int, resize: str) -> tuple[NDArray[np.uint8], Region]:
+    """A region of a frame, fitted as `fit_frame` does, and where it lies to the pixel; only its pixels are copied."""
+    source = to_i420(frame)
+    y, u, v = planes(source)
+    x0, y0, x1, y1 = whole_pixels(region, frame.width, frame.height)
+    x1, y1 = min(x1, y.shape[1]), min(y1, y.shape[0])  # an odd last row or column is cut off
+    half = np.s_[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
+    part = from_planes([y[y0:y1, x0:x1], u[half], v[half]], like=source)
+    return fit_frame(part, size, resize), (x0 / frame.width, y0 / frame.height, x1 / frame.width, y1 / frame.height)
 
 
 def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:

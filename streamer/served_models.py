@@ -11,9 +11,11 @@ from localization.errors import ModelFileError, UnknownModelError
 from localization.library import ModelLibrary
 from localization.model import read_card
 from localization.pipeline import FrameRequest
+from localization.second_look import SecondLooks
 from localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
 from localization.temporal import ClassTracker
-from streamer.engine import Job, LocalEngine, Picture
+from streamer.closer import Picture
+from streamer.engine import Job, LocalEngine
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +29,16 @@ class Side:
     model: str
     analysis: Analysis
 
-    def job(self, picture: Picture, tracker: ClassTracker | None = None, pts: float = 0.0) -> Job:
+    def job(
+        self,
+        picture: Picture,
+        tracker: ClassTracker | None = None,
+        pts: float = 0.0,
+        looks: SecondLooks | None = None,
+    ) -> Job:
         """What the engine is to do with a picture; a class that was asked for needs no tracker."""
-        return Job(self.model, picture, FrameRequest(self.analysis, None if self.analysis.classes else tracker, pts))
+        tracker = None if self.analysis.classes else tracker
+        return Job(self.model, picture, FrameRequest(self.analysis, tracker, pts, looks=looks))
 
 
 @dataclass(frozen=True)

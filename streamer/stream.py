@@ -15,6 +15,7 @@ import av
 
 from localization.errors import UserError
 from localization.prediction import Prediction
+from localization.second_look import SecondLooks
 from localization.settings import AnalysisSettings, Settings
 from localization.temporal import ClassTracker
 from streamer.scheduler import Lane, Scheduler
@@ -95,6 +96,7 @@ class Stream:
         self.width = self.height = 0
         self.whole: tuple[int, int] | None = None  # the source's own size, where it may send its pictures smaller
         self._trackers = (ClassTracker(), ClassTracker())  # of the two sides
+        self._looks = (SecondLooks(), SecondLooks())
         self._telemetry = telemetry
         self._lane: Lane = scheduler.lane()
         self._subscribers: list[Callable[[Result], None]] = []
@@ -135,6 +137,7 @@ class Stream:
             first if _alike(self.sides.first, sides.first) else ClassTracker(),
             second if _alike(self.sides.second, sides.second) else ClassTracker(),
         )
+        self._looks = (SecondLooks(), SecondLooks())
         self.settings, self.sides = settings, sides
 
     def push(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
@@ -153,9 +156,9 @@ class Stream:
             return  # nobody looks: the source is kept up with, and the model left to the other streams
         first, second = self.sides.first, self.sides.second
         self._lane.offer(
-            first.job(frame, self._trackers[0], arrival.pts),
+            first.job(frame, self._trackers[0], arrival.pts, self._looks[0]),
             lambda outcome: self._done(arrival, outcome),
-            second.job(frame, self._trackers[1], arrival.pts) if second is not None else None,
+            second.job(frame, self._trackers[1], arrival.pts, self._looks[1]) if second is not None else None,
         )
 
     def push_threadsafe(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:

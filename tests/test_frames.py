@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from localization.card import ModelCard
-from localization.pipeline import fit_picture
+from localization.pipeline import cut_picture, fit_picture
 from localization.prediction import Box, ClassMap, Prediction
+from localization.region import Region
 from localization.settings import PaintSettings
-from streamer.frames import fit_frame, letterboxed, paint_frame, planes, to_i420, to_rgb, upright
+from streamer.frames import cut_frame, fit_frame, letterboxed, paint_frame, planes, to_i420, to_rgb, upright
 
 CARD = ModelCard("net", ("cat", "dog"), ("n1", "n2"), input_size=224, map_size=7, spread_size=14, features=8, mapped=2)
 COLOUR = (200, 40, 30)
@@ -86,6 +87,23 @@ def test_a_fitted_frame_is_the_fitted_picture(height: int, width: int) -> None:
     assert abs(difference.mean()) < 0.3
     assert np.abs(difference).mean() < 1
     assert np.percentile(np.abs(difference), 99) <= 4
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (720, 1280), (241, 333)])
+@pytest.mark.parametrize(
+    "region", [(0.2, 0.3, 0.45, 0.8), (0.0, 0.0, 0.31, 0.27), (0.9, 0.77, 1.0, 1.0), (0.0, 0.0, 1.0, 1.0)]
+)
+def test_a_region_of_a_frame_is_that_of_the_picture(height: int, width: int, region: Region) -> None:
+    picture, frame = photograph(height, width)
+    cut, place = cut_frame(frame, region, 224, "area")
+    _, whole = cut_picture(picture, CARD, region)
+    assert place == pytest.approx(whole, abs=1.01 / min(height, width))  # an odd last row or column is cut off
+    assert place[0] <= region[0] + 1e-6
+    assert place[1] <= region[1] + 1e-6
+    assert place[2] >= region[2] - 1.01 / width
+    assert place[3] >= region[3] - 1.01 / height
+    x0, y0, x1, y1 = (round(at * side) for at, side in zip(place, (width, height, width, height), strict=True))
+    assert np.abs(cut.astype(float) - fit_picture(picture[y0:y1, x0:x1], CARD)).mean() < 2
 
 
 @given(width=st.integers(2, 90), height=st.integers(2, 70))

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, fit_picture, localize_batch
 from localization.prediction import Prediction
+from localization.second_look import SecondLooks
 from localization.settings import Analysis, Settings, resolve, resolve_second
 from localization.temporal import ClassTracker
+from streamer.closer import Picture, cut_of
 from streamer.frames import fit_frame
 
-Picture = av.VideoFrame | NDArray[np.uint8]  # a decoded video frame, or RGB uint8 [H, W, 3]
 Fitted = tuple[NDArray[np.uint8], ...]  # the same picture as each side's model wants it
 
 
@@ -42,6 +43,7 @@ class Analyst:
         if second is not None:
             self._sides.append(_Side(second, resolve_second(settings.analysis, model.card, second.card)))
         self._trackers = [ClassTracker() for _ in self._sides]
+        self._looks = [SecondLooks() for _ in self._sides]
         names = [side.model.card.name for side in self._sides]
         # Copies and precisions of one model may have one name in their cards.
         alike = second is not None and second is not model and names[0] == names[1]
@@ -61,29 +63,49 @@ class Analyst:
 
     def localize(self, picture: Picture) -> Prediction:
         """What is seen in one picture, whatever came before."""
-        return self._together([self.fit(picture)], [[FrameRequest(side.analysis)] for side in self._sides])[0]
+        requests = [[FrameRequest(side.analysis)] for side in self._sides]
+        return self._together([picture], [self.fit(picture)], requests)[0]
 
-    def follow(self, fitted: Sequence[Fitted], pts: Sequence[float]) -> list[Prediction]:
-        """What is seen in the next frames of a film, shown at `pts` seconds; each side holds its class steady."""
+    def follow(self, frames: Sequence[Picture], fitted: Sequence[Fitted], pts: Sequence[float]) -> list[Prediction]:
+        """What is seen in the next frames of a film, shown at `pts` seconds; each side holds its class steady.
+
+        Args:
+            fitted: of each frame, as `fit` gives it.
+        """
         requests = [
-            [FrameRequest(side.analysis, None if side.analysis.classes else tracker, seconds) for seconds in pts]
-            for side, tracker in zip(self._sides, self._trackers, strict=True)
+            [
+                FrameRequest(side.analysis, None if side.analysis.classes else tracker, seconds, looks=looks)
+                for seconds in pts
+            ]
+            for side, tracker, looks in zip(self._sides, self._trackers, self._looks, strict=True)
         ]
-        return self._together(fitted, requests)
+        return self._together(frames, fitted, requests)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on exactly from here, as JSON."""
-        return {"trackers": [tracker.state() for tracker in self._trackers]}
+        return {
+            "trackers": [tracker.state() for tracker in self._trackers],
+            "looks": [looks.state() for looks in self._looks],
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from an earlier `state`."""
         for tracker, kept in zip(self._trackers, state["trackers"], strict=True):
             tracker.restore(kept)
+        for looks, kept in zip(self._looks, state["looks"], strict=True):
+            looks.restore(kept)
 
-    def _together(self, fitted: Sequence[Fitted], requests: Sequence[Sequence[FrameRequest]]) -> list[Prediction]:
+    def _together(
+        self, frames: Sequence[Picture], fitted: Sequence[Fitted], requests: Sequence[Sequence[FrameRequest]]
+    ) -> list[Prediction]:
         """Each side's predictions of all frames, the second side's as the first's `compare`."""
         first, *others = (
-            [replace(prediction, model=name) for prediction in localize_batch(side.model, pictures, wanted)]
+            [
+                replace(prediction, model=name)
+                for prediction in localize_batch(
+                    side.model, pictures, wanted, [cut_of(frame, side.model.card) for frame in frames]
+                )
+            ]
             for side, name, pictures, wanted in zip(
                 self._sides, self._names, zip(*fitted, strict=True), requests, strict=True
             )

@@ -126,7 +126,7 @@ def _grouped(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def _localized(analyst: Analyst, groups: Iterable[list[Any]]) -> Iterator[_Batch]:
     for group in groups:
         frames = [frame for frame, _ in group]
-        predictions = analyst.follow([fitted for _, fitted in group], [frame.time for frame in frames])
+        predictions = analyst.follow(frames, [fitted for _, fitted in group], [frame.time for frame in frames])
         yield _Batch(frames, predictions, analyst.state())
 
 

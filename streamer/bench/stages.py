@@ -9,9 +9,11 @@ import numpy as np
 
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, localize_batch
+from localization.second_look import SecondLooks
 from localization.settings import AnalysisSettings, PaintSettings, resolve
 from localization.temporal import ClassTracker
 from streamer.bench.clip import LOOP, MovingPhotograph
+from streamer.closer import cut_of
 from streamer.frames import fit_frame, paint_frame
 
 STAGES = ("resize", "graph", "boxes", "paint")
@@ -48,7 +50,7 @@ def measure_stages(
 ) -> StageResult:
     """Localize in the clip's frames, `batch` at a time, for about `seconds`, with the painting of each frame."""
     analysis = resolve(settings, model.card)
-    trackers = [ClassTracker() for _ in range(batch)]
+    streams = [(ClassTracker(), SecondLooks()) for _ in range(batch)]
     paint = PaintSettings()
     clips = [clip.frame(number) for number in range(LOOP)]  # decoding is not what is measured
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
@@ -57,7 +59,7 @@ def measure_stages(
     done = 0
     while len(totals) < MIN_BATCHES or time.perf_counter() < ends:
         pictures = [clips[(done * batch + i) % LOOP] for i in range(batch)]
-        requests = [FrameRequest(analysis, tracker, done / 30) for tracker in trackers]
+        requests = [FrameRequest(analysis, tracker, done / 30, looks=looks) for tracker, looks in streams]
         ms, total = _one_batch(model, pictures, requests, paint)
         done += 1
         if done <= WARM_UP:
@@ -78,7 +80,7 @@ def _one_batch(
     marks = [time.perf_counter()]
     fitted = [fit_frame(frame, model.card.input_size, model.card.resize) for frame in frames]
     marks.append(time.perf_counter())
-    predictions = localize_batch(model, fitted, requests)
+    predictions = localize_batch(model, fitted, requests, [cut_of(frame, model.card) for frame in frames])
     marks.append(time.perf_counter())
     for frame, prediction in zip(frames, predictions, strict=True):
         paint_frame(frame, prediction, paint)
