@@ -145,11 +145,12 @@ def test_only_kinds_of_map_and_comparisons_that_there_are_are_recalled() -> None
     for kind in ("objectness", "spread", "plain", "plane", None):
         assert visit({"map": kind}, version=2)["found"] == {"map": kind}
     assert visit({"map": "palm", "opacity": 0.3}, version=2)["found"] == {"opacity": 0.3}
-    for comparison in (
+    comparisons: tuple[dict[str, Any], ...] = (
         {"model": "m", "method": None},  # as version 1 kept it
         {"model": "m", "method": None, "map": None},
         {"model": None, "method": None, "map": "spread"},
-    ):
+    )
+    for comparison in comparisons:
         assert visit({"compare": comparison})["found"] == {"compare": comparison}
     for comparison in ({"model": None, "method": None, "map": None}, {"model": "m", "method": None, "map": "palm"}):
         assert visit({"compare": comparison})["found"] == {}
@@ -204,7 +205,7 @@ def test_a_kind_that_the_next_model_lacks_is_forgotten_and_one_that_it_has_stays
     for kind, stays in (("plane", None), ("objectness", None), ("plain", "plain"), (None, None)):
         assert run_models(("change", {"map": kind}), ("choose", "old"))[-1]["map"] == stays
         assert run_models(("change", {"map": kind}), ("choose", "newer"))[-1]["map"] == kind
-    nothing = ("change", {})
+    nothing: tuple[str, Any] = ("change", {})
     assert run_models(nothing, kept={"model": "old", "map": "plane"})[-1]["map"] is None
     kept = {"compare": {"model": "old", "method": None, "map": "plane"}}
     assert run_models(nothing, kept=kept)[-1]["compare"] is None
