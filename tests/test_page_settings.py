@@ -1,9 +1,12 @@
 """What the page keeps of what is changed on it, how it sends that, and what it does with the answers; in Node."""
 
+import itertools
 from typing import Any
 
 import pytest
 
+from localization.card import MAP_KINDS
+from localization.comparison import Comparison, parse_comparison
 from tests.node import run_module
 
 # `input` is a list of steps: ["change", settings], ["wait", ms], ["answer", settings] of the newest message,
@@ -232,3 +235,16 @@ def test_a_comparisons_kind_and_method_are_chosen_one_by_one() -> None:
         {"model": "newer", "method": "gradcam", "map": "plain"},
     ]
     assert [one["kinds"][1] for one in seen] == ["objectness", "plain", "plain"]
+
+
+QUERY = """
+const { inQuery } = await import(`${web}/api.js`);
+tell(input.map(inQuery));
+"""
+
+
+def test_a_comparison_reaches_the_server_whole_in_a_pictures_query() -> None:
+    parts = list(itertools.product((None, "has-mixed_v1.5"), (None, "gradcam++"), (None, *MAP_KINDS)))[1:]
+    texts = run_module(QUERY, [dict(zip(("model", "method", "map"), part, strict=True)) for part in parts])
+    assert [parse_comparison("compare", text) for text in texts] == [Comparison(*part) for part in parts]
+    assert run_module(QUERY, [{"model": "m", "method": None}]) == ["m:"]  # kept by an earlier version
