@@ -1,9 +1,12 @@
 """What the page keeps of what is changed on it, how it sends that, and what it does with the answers; in Node."""
 
+import itertools
 from typing import Any
 
 import pytest
 
+from localization.card import MAP_KINDS
+from localization.comparison import Comparison, parse_comparison
 from tests.node import run_module
 
 # `input` is a list of steps: ["change", settings], ["wait", ms], ["answer", settings] of the newest message,
@@ -145,11 +148,12 @@ def test_only_kinds_of_map_and_comparisons_that_there_are_are_recalled() -> None
     for kind in ("objectness", "spread", "plain", "plane", None):
         assert visit({"map": kind}, version=2)["found"] == {"map": kind}
     assert visit({"map": "palm", "opacity": 0.3}, version=2)["found"] == {"opacity": 0.3}
-    for comparison in (
+    comparisons: tuple[dict[str, Any], ...] = (
         {"model": "m", "method": None},  # as version 1 kept it
         {"model": "m", "method": None, "map": None},
         {"model": None, "method": None, "map": "spread"},
-    ):
+    )
+    for comparison in comparisons:
         assert visit({"compare": comparison})["found"] == {"compare": comparison}
     for comparison in ({"model": None, "method": None, "map": None}, {"model": "m", "method": None, "map": "palm"}):
         assert visit({"compare": comparison})["found"] == {}
@@ -204,7 +208,7 @@ def test_a_kind_that_the_next_model_lacks_is_forgotten_and_one_that_it_has_stays
     for kind, stays in (("plane", None), ("objectness", None), ("plain", "plain"), (None, None)):
         assert run_models(("change", {"map": kind}), ("choose", "old"))[-1]["map"] == stays
         assert run_models(("change", {"map": kind}), ("choose", "newer"))[-1]["map"] == kind
-    nothing = ("change", {})
+    nothing: tuple[str, Any] = ("change", {})
     assert run_models(nothing, kept={"model": "old", "map": "plane"})[-1]["map"] is None
     kept = {"compare": {"model": "old", "method": None, "map": "plane"}}
     assert run_models(nothing, kept=kept)[-1]["compare"] is None
@@ -231,3 +235,16 @@ def test_a_comparisons_kind_and_method_are_chosen_one_by_one() -> None:
         {"model": "newer", "method": "gradcam", "map": "plain"},
     ]
     assert [one["kinds"][1] for one in seen] == ["objectness", "plain", "plain"]
+
+
+QUERY = """
+const { inQuery } = await import(`${web}/api.js`);
+tell(input.map(inQuery));
+"""
+
+
+def test_a_comparison_reaches_the_server_whole_in_a_pictures_query() -> None:
+    parts = list(itertools.product((None, "has-mixed_v1.5"), (None, "gradcam++"), (None, *MAP_KINDS)))[1:]
+    texts = run_module(QUERY, [dict(zip(("model", "method", "map"), part, strict=True)) for part in parts])
+    assert [parse_comparison("compare", text) for text in texts] == [Comparison(*part) for part in parts]
+    assert run_module(QUERY, [{"model": "m", "method": None}]) == ["m:"]  # kept by an earlier version

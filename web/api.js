@@ -180,9 +180,11 @@ export class Api {
  * @param {NonNullable<Settings[keyof Settings]>} value
  * @returns {string} a setting as a query takes it
  */
-function inQuery(value) {
+export function inQuery(value) {
   if (Array.isArray(value)) return value.join(",");
-  return typeof value === "object" ? `${value.model ?? ""}:${value.method ?? ""}` : String(value);
+  if (typeof value !== "object") return String(value);
+  const { model, method, map = null } = value;
+  return [model, method, ...(map === null ? [] : [map])].map((part) => part ?? "").join(":");
 }
 
 /**

@@ -168,7 +168,7 @@ def test_keys(visitor: Visitor, server: Server) -> None:
     page.keyboard.press("]")
     expect(page.locator("#opacity-value")).to_have_text("60%")
     page.keyboard.press("p")
-    expect(page.get_by_role("radio", name="Plain")).to_be_checked()
+    expect(page.get_by_role("radio", name="Spread")).to_be_checked()
     page.keyboard.press("c")
     expect(page.get_by_role("radio", name="Jet")).to_be_checked()
     page.keyboard.press("n")

@@ -91,7 +91,7 @@ function describe(card) {
     ["Input", `${card.input_size} × ${card.input_size}`],
     ["Recipe", recipe],
     ["Objectness", headOf(card)],
-    ["Box threshold", `${card.threshold}${calibrated}`],
+    ["Box threshold", `${card.threshold} for the plain map${calibrated}`],
     ["Precision", card.precision],
     ["Weights", card.source],
     ["Licence", card.licence],
