@@ -46,7 +46,8 @@ def export_model(
         str,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="A training run's folder or checkpoint; or the name or .onnx file of an fp32 model, to convert it.",
+            help="A training run's folder or checkpoint; a network's name, such as resnet18; or the name or .onnx file "
+            "of an fp32 model, to convert it.",
         ),
     ],
     out: Annotated[
@@ -67,6 +68,9 @@ def export_model(
     objectness: Annotated[
         bool, typer.Option(help="Fit an objectness head to the training's pictures, and keep it where it helps.")
     ] = True,
+    weights: Annotated[
+        Path | None, typer.Option(help="A state dict for a network named by the catalogue; else its published weights.")
+    ] = None,
     head: Annotated[Path | None, typer.Option(help="An objectness head of `train-objectness` to take instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the objectness head's fit.")] = 0,
     overwrite: Annotated[
@@ -91,6 +95,7 @@ def export_model(
         overwrite=overwrite,
         objectness=objectness,
         head=head,
+        weights=weights,
         seed=seed,
     )
     run(options, console)

@@ -19,12 +19,14 @@ from export.objectness import head_from_training
 from export.onnx import ExportError, export_network, set_card
 from export.place import Place, enter, plan, told
 from export.precision import Precision, convert
+from export.published import catalogue_network
 from export.trained import describe_trained, find_checkpoint, rebuild, run_name
 from localization.card import METHODS, ModelCard
 from localization.errors import UserError
 from localization.library import ModelLibrary, is_file_name, name_from
 from localization.model import LocalizationModel, read_card
 from training.checkpoint import Checkpoint
+from training.networks.catalogue import NETWORKS
 from training.networks.network import Network
 from training.objectness.head import ObjectnessHead
 
@@ -33,7 +35,7 @@ from training.objectness.head import ObjectnessHead
 class ExportOptions:
     """What `seekcam export` was asked for."""
 
-    source: str  # a checkpoint, a run folder, or the name or file of an fp32 model
+    source: str  # a checkpoint, a run folder, a network of the catalogue, or the name or file of an fp32 model
     out: Path | None = None
     precision: Precision = "fp32"
     data: Path | None = None
@@ -45,6 +47,7 @@ class ExportOptions:
     objectness: bool = True  # fit an objectness head
     head: Path | None = None  # take this one instead of fitting one
     seed: int = 0  # of the fit
+    weights: Path | None = None  # a state dict for a network of the catalogue
 
 
 def run(options: ExportOptions, console: Console) -> Place:
@@ -56,6 +59,8 @@ def run(options: ExportOptions, console: Console) -> Place:
     if options.method is not None and options.method not in METHODS:
         raise ExportError(f"There is no map method {options.method}: choose one of {', '.join(METHODS)}.")
     library = ModelLibrary()
+    if options.weights is not None or _is_network(options.source, library):
+        return _from_catalogue(options, library, console)
     checkpoint_file = _checkpoint_file(options.source, library)
     source = library.ensure(options.source) if checkpoint_file is None else checkpoint_file
     place = plan(_name(options, source), options.out, library, overwrite=options.overwrite, source=source)
@@ -70,6 +75,24 @@ def run(options: ExportOptions, console: Console) -> Place:
     how = enter(place)
     _summarise(console, place, how)
     return place
+
+
+def _from_catalogue(options: ExportOptions, library: ModelLibrary, console: Console) -> Place:
+    """A network of the catalogue, with published weights or those of a file."""
+    name = options.name or (name_from(options.out.stem) if options.out else options.source)
+    place = plan(name, options.out, library, overwrite=options.overwrite)
+    with console.status("reading") as status, told(place.file.parent), _work_folder(place) as work:
+        job = _Job(options, place, Path(work), _Steps(console, status))
+        job.from_catalogue()
+        job.finished.chmod(0o644)
+        job.finished.replace(place.file)
+    how = enter(place)
+    _summarise(console, place, how)
+    return place
+
+
+def _is_network(source: str, library: ModelLibrary) -> bool:
+    return source in NETWORKS and source not in library.names() and not Path(source).exists()
 
 
 class _Steps:
@@ -104,14 +127,25 @@ class _Job:
         checkpoint = Checkpoint.load(file)
         network, recipe = rebuild(checkpoint, file)
         pictures = material(self.options.data, self.options.annotations, checkpoint.data_folder, checkpoint.recipe)
-        card = self._chosen(describe_trained(network, checkpoint, recipe, self.place.name))
-        head = self._objectness(network, card, pictures)
+        card = describe_trained(network, checkpoint, recipe, self.place.name)
+        self._write(network, card, pictures, f"its pictures are no longer at {checkpoint.data_folder}")
+
+    def from_catalogue(self) -> None:
+        """Load the weights, write and verify the network, calibrate it, convert it."""
+        self.steps.begin("loading the weights")
+        network, card = catalogue_network(self.options.source, self.options.weights)
+        pictures = material(self.options.data, self.options.annotations, "", None)
+        self._write(network, replace(card, name=self.place.name), pictures, "no pictures were given")
+
+    def _write(self, network: Network, card: ModelCard, pictures: Material | None, gone: str) -> None:
+        card = self._chosen(card)
+        head = self._objectness(network, card, pictures, gone)
         self.steps.begin("tracing the graph, writing and verifying it")
         fp32 = self.work / "fp32.onnx"
         agreement = export_network(network, card, fp32, head)
         self.steps.say(f"agrees with PyTorch (largest relative differences: {agreement})")
         if self.options.calibrate:
-            self._calibrate(fp32, read_card(fp32), pictures, f"its pictures are no longer at {checkpoint.data_folder}")
+            self._calibrate(fp32, read_card(fp32), pictures, gone)
         self._convert(fp32, pictures)
 
     def from_model(self, file: Path) -> None:
@@ -139,10 +173,17 @@ class _Job:
     def _chosen(self, card: ModelCard) -> ModelCard:
         return card if self.options.method is None else replace(card, default_method=self.options.method)
 
-    def _objectness(self, network: Network, card: ModelCard, pictures: Material | None) -> ObjectnessHead | None:
+    def _objectness(
+        self, network: Network, card: ModelCard, pictures: Material | None, gone: str
+    ) -> ObjectnessHead | None:
         if self.options.head is not None:
             return ObjectnessHead.load(self.options.head)
         if not self.options.objectness:
+            return None
+        if pictures is None:
+            self.steps.say(
+                f"No objectness head ({gone}): boxes follow the spread map; give --data or --head.", "yellow"
+            )
             return None
         outcome = head_from_training(network, card, pictures, seed=self.options.seed, progress=self.steps.stage)
         if outcome.head is None:

@@ -43,14 +43,12 @@ def head_for(
 def head_from_training(
     network: Network,
     card: ModelCard,
-    material: Material | None,
+    material: Material,
     *,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Outcome:
     """The head of a network that was trained here, from its own training pictures; without a head, why."""
-    if material is None:
-        return Outcome(None, None, "its pictures are no longer there")
     try:
         pictures = material.read()
     except DatasetError as error:

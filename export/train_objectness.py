@@ -6,17 +6,13 @@ from pathlib import Path
 from rich.console import Console
 
 from export.objectness import head_for
-from export.onnx import describe_network
+from export.published import catalogue_network
 from export.trained import describe_trained, find_checkpoint, rebuild
-from export.zoo import imagenet_classes
 from localization.card import ModelCard
 from localization.datasets.layouts import read_pictures
 from localization.errors import UserError
 from training.checkpoint import Checkpoint
-from training.networks.catalogue import NETWORKS, build_network, find_network
-from training.networks.network import Network, NetworkError
-from training.networks.weights import read_weights
-from training.recipe import NetworkTable
+from training.networks.network import Network
 
 SUFFIX = ".npz"
 NOT_WORTH_IT = 3  # exit code: the head was fitted, does not help, and was not written
@@ -82,38 +78,8 @@ def _network(options: ObjectnessOptions) -> tuple[Network, ModelCard, float]:
         checkpoint = Checkpoint.load(file)
         network, recipe = rebuild(checkpoint, file)
         return network, describe_trained(network, checkpoint, recipe, path.stem), recipe.data.validation
-    if options.source not in NETWORKS:
-        raise NetworkError(
-            f"There is no run, checkpoint or network {options.source}: give a training run's folder, a .pt file, or "
-            f"one of {', '.join(NETWORKS)}."
-        )
-    entry = find_network(options.source)
-    if options.weights is None and entry.published is None:
-        raise NetworkError(f"There are no published weights of {options.source}: give a state dict with --weights.")
-    table = NetworkTable(name=options.source, weights="" if options.weights is None else str(options.weights))
-    count = _classes_in(options.weights, options.source)
-    built = build_network(table, count, entry.input_size).eval()
-    names = imagenet_classes() if count == len(imagenet_classes()) else tuple(f"class {i}" for i in range(count))
-    card = describe_network(
-        built,
-        name=options.source,
-        classes=names,
-        input_size=entry.input_size,
-        class_ids=tuple(map(str, range(count))),
-        network=options.source,
-        licence="" if options.weights is not None else entry.licence,
-    )
-    return built, card, 0.0
-
-
-def _classes_in(weights: Path | None, name: str) -> int:
-    """C of a state dict: the rows of its last matrix; ImageNet's without one."""
-    if weights is None:
-        return len(imagenet_classes())
-    matrices = [value for key, value in read_weights(weights).items() if key.endswith(".weight") and value.ndim == 2]
-    if not matrices:
-        raise NetworkError(f"{weights} has no linear head, so that it cannot say what {name} sees.")
-    return int(matrices[-1].shape[0])
+    network, card = catalogue_network(options.source, options.weights)
+    return network, card, 0.0
 
 
 def _source(card: ModelCard) -> str:
