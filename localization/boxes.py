@@ -60,17 +60,39 @@ def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[Scored
     """
     if maker == "none" or _shapeless(grid):
         return ()
-    heat = cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     if maker == "two_stage":
+        heat = _enlarged(grid)
         mask = (heat > threshold * heat.max()).view(np.uint8)
     else:
-        mask = (heat >= threshold).view(np.uint8)
-        if not mask.any():
-            # Interpolation flattens a peak of one cell below its own value: then the cells themselves are the object.
-            peak = np.ascontiguousarray(grid >= threshold).view(np.uint8)
-            mask = cv2.resize(peak, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+        heat, mask = threshold_mask(grid, threshold)
     limit = MAX_COMPONENTS if maker == "components" else 1
     return tuple(_scored(heat, span) for span in _largest_components(mask, limit))
+
+
+def threshold_mask(
+    grid: Float32, threshold: float, held: Mask | None = None, hold: float = 0.0
+) -> tuple[Float32, Mask]:
+    """Where a map lies at or above a threshold, on the grid on which boxes are measured.
+
+    Args:
+        grid: [h, w] in [0, 1]. A constant map, or one with a value that is no number, lies above it nowhere.
+        held: [SIDE, SIDE] of 0 and 1, where the threshold is lower by `hold`; elsewhere it is higher by that.
+
+    Returns:
+        The enlarged map, and a mask of 0 and 1, both [SIDE, SIDE].
+    """
+    heat = _enlarged(grid)
+    if _shapeless(grid):
+        return heat, np.zeros_like(heat, np.uint8)
+    if held is None:
+        mask = (heat >= threshold).view(np.uint8)
+    else:
+        mask = ((heat >= threshold + hold) | ((heat >= threshold - hold) & held.view(np.bool_))).view(np.uint8)
+    if not mask.any():
+        # Interpolation flattens a peak of one cell below its own value: then the cells themselves are the object.
+        peak = np.ascontiguousarray(grid >= threshold).view(np.uint8)
+        mask = cv2.resize(peak, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False)
+    return heat, mask
 
 
 def two_stage_threshold(grid: Float32, features: Float32) -> float:
@@ -112,6 +134,10 @@ def two_stage_threshold(grid: Float32, features: Float32) -> float:
     if len(taus) > 1:
         variance[0] = np.inf
     return taus[int(np.argmin(variance))]
+
+
+def _enlarged(grid: Float32) -> Float32:
+    return cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
 
 
 def _shapeless(grid: Float32) -> bool:

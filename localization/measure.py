@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from localization.bars import find_bars
 from localization.boxes import find_boxes
 from localization.datasets.dataset import DatasetError, LabelledPicture, PixelBox
 from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
@@ -34,6 +35,7 @@ from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import Pixels, read_picture
 from localization.pipeline import Cut, FrameRequest, cut_picture, fit_picture, interpret, look_again, run_graph
 from localization.prediction import Prediction, Rectangle
+from localization.region import Region
 from localization.settings import Analysis
 
 BATCH = 16  # pictures of one graph run: the most that an exported graph takes
@@ -100,19 +102,19 @@ def localize_all(
             pixels = read_picture(picture.path, MAX_PIXELS)
         except UserError as error:
             return Unreadable(picture, str(error))
-        frame = fit_picture(pixels, model.card)
+        region = find_bars(pixels)
+        frame = fit_picture(pixels, model.card, region)
         size = picture.size or (pixels.shape[1], pixels.shape[0])
         if alter is not None:
-            return _Fitted(picture, expected, size, alter(frame, picture), None)
-        return _Fitted(picture, expected, size, frame, partial(cut_picture, pixels, model.card))
+            return _Fitted(picture, expected, size, alter(frame, picture), region, None)
+        return _Fitted(picture, expected, size, frame, region, partial(cut_picture, pixels, model.card))
 
     fitted = in_threads(fit, labelled, available_cores())
     while batch := list(islice(fitted, BATCH)):
         usable = [item for item in batch if isinstance(item, _Fitted)]
         # One run holds the label's class at the last place and leaves the ranking in the first: it answers both.
-        holding = [FrameRequest(replace(analysis, classes=(item.expected,))) for item in usable]
+        holding = [FrameRequest(replace(analysis, classes=(item.expected,)), region=item.region) for item in usable]
         raw = run_graph(model, [item.frame for item in usable], holding) if usable else {}
-        following = FrameRequest(analysis)
         predictions = iter(
             [
                 Localized(
@@ -120,7 +122,7 @@ def localize_all(
                     item.expected,
                     item.size,
                     held=_seen(model, raw, index, holding[index], item.cut),
-                    streamed=_seen(model, raw, index, following, item.cut),
+                    streamed=_seen(model, raw, index, FrameRequest(analysis, region=item.region), item.cut),
                 )
                 for index, item in enumerate(usable)
             ]
@@ -163,6 +165,7 @@ class _Fitted:
     expected: int
     size: tuple[int, int]
     frame: Pixels
+    region: Region  # of the picture, which the frame shows
     cut: Cut | None  # None: not to be looked at twice
 
 

@@ -13,7 +13,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.boxes import find_boxes, otsu, two_stage_threshold
+from localization.bars import find_bars
+from localization.boxes import ScoredRectangle, find_boxes, otsu, two_stage_threshold
 from localization.card import MapKind, ModelCard
 from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import squash
@@ -21,25 +22,34 @@ from localization.prediction import Box, ClassMap, Prediction, RankedClass
 from localization.region import WHOLE, Region, box_in_frame, grid_in_frame
 from localization.second_look import CUT, Closer, SecondLooks, better, found, wanted, whole_pixels
 from localization.settings import Analysis, AnalysisSettings, resolve
+from localization.steady import Steady
 from localization.temporal import ClassTracker
 
 # Cuts a region out of a whole picture and fits it: RGB uint8 [S, S, 3], and the region to the pixel, as it was cut.
 Cut = Callable[[Region], tuple[NDArray[np.uint8], Region]]
 
+STEADIED: tuple[MapKind, ...] = ("objectness", "plane")  # the maps of which one level means the same in every frame
+
 
 @dataclass(frozen=True)
 class FrameRequest:
-    """What one frame of a batch wants; frames of one stream share `tracker` and `looks`, pictures have none."""
+    """What one frame of a batch wants; frames of a stream share what it remembers, pictures on their own have none."""
 
     analysis: Analysis
     tracker: ClassTracker | None = None
     pts: float = 0.0  # seconds
     region: Region = WHOLE  # what the model was shown of the frame
     looks: SecondLooks | None = None  # None may always have a second look
+    steady: Steady | None = None
 
 
-def fit_picture(picture: NDArray[np.uint8], card: ModelCard) -> NDArray[np.uint8]:
-    """Squash an RGB picture [H, W, 3] to the model's [S, S, 3] with the card's resize filter."""
+def fit_picture(picture: NDArray[np.uint8], card: ModelCard, region: Region = WHOLE) -> NDArray[np.uint8]:
+    """Squash an RGB picture [H, W, 3], or a region of it, to the model's [S, S, 3] with the card's resize filter."""
+    if region != WHOLE:
+        height, width = picture.shape[:2]
+        x0, y0, x1, y1 = region
+        left, top = min(round(x0 * width), width - 1), min(round(y0 * height), height - 1)
+        picture = picture[top : max(top + 1, round(y1 * height)), left : max(left + 1, round(x1 * width))]
     return squash(picture, card.input_size, card.resize)
 
 
@@ -53,7 +63,7 @@ def cut_picture(picture: NDArray[np.uint8], card: ModelCard, region: Region) -> 
 def localize(
     model: LocalizationModel, picture: NDArray[np.uint8], settings: AnalysisSettings | None = None
 ) -> Prediction:
-    """Localize in one RGB picture uint8 [H, W, 3].
+    """Localize in one RGB picture uint8 [H, W, 3]; black bars around it are left out.
 
     Example:
         >>> model = LocalizationModel(ModelLibrary().ensure("efficientnet-lite0"))
@@ -63,9 +73,10 @@ def localize(
     Raises:
         SettingsError: a class or method that the model does not have.
     """
-    request = FrameRequest(resolve(settings or AnalysisSettings(), model.card))
+    region = find_bars(picture)
+    request = FrameRequest(resolve(settings or AnalysisSettings(), model.card), region=region)
     cut = partial(cut_picture, picture, model.card)
-    return localize_batch(model, [fit_picture(picture, model.card)], [request], [cut])[0]
+    return localize_batch(model, [fit_picture(picture, model.card, region)], [request], [cut])[0]
 
 
 def localize_batch(
@@ -179,10 +190,11 @@ def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReques
     maps = tuple(
         _class_map(card, raw, index, analysis, chosen.index(wanted), wanted, float(scores[wanted])) for wanted in shown
     )
+    maps, found = _found(maps, request)
     boxes = tuple(
         Box(m.index, m.name, score, box_in_frame(rectangle, request.region))
-        for m in maps
-        for rectangle, score in find_boxes(m.grid, analysis.box, m.threshold)
+        for m, boxes_of_class in zip(maps, found, strict=True)
+        for rectangle, score in boxes_of_class
     )
     # Their thresholds are not chosen by the features, which takes long: nobody asked for boxes of these.
     plainly = replace(analysis, box="none") if analysis.box == "two_stage" else analysis
@@ -201,6 +213,20 @@ def interpret(card: ModelCard, raw: RawOutputs, index: int, request: FrameReques
         map=analysis.map,
         ms={"infer": infer_ms, "boxes": (perf_counter() - started) * 1e3},
     )
+
+
+def _found(
+    maps: tuple[ClassMap, ...], request: FrameRequest
+) -> tuple[tuple[ClassMap, ...], list[tuple[ScoredRectangle, ...]]]:
+    """The maps that are shown, and the boxes of each; of a stream, both are held steady where its cut is a constant."""
+    analysis, steady = request.analysis, request.steady
+    if steady is None or analysis.map not in STEADIED or analysis.box == "two_stage":
+        return maps, [find_boxes(m.grid, analysis.box, m.threshold) for m in maps]
+    steady.begin([m.index for m in maps], request.pts, request.region)
+    averaged = tuple(steady.average(m) for m in maps)
+    if analysis.box == "largest":
+        return averaged, [steady.box(m) for m in averaged]
+    return averaged, [find_boxes(m.grid, analysis.box, m.threshold) for m in averaged]
 
 
 def _in_frame(maps: tuple[ClassMap, ...], region: Region) -> tuple[ClassMap, ...]:

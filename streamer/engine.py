@@ -18,13 +18,14 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from localization.bars import BarTracker, find_bars
 from localization.card import ModelCard
 from localization.model import LocalizationModel, read_card
 from localization.pipeline import FrameRequest, fit_picture, localize_batch
 from localization.prediction import Prediction
 from streamer.closer import Picture, cut_of
 from streamer.cpus import inference_threads
-from streamer.frames import fit_frame
+from streamer.frames import fit_frame, luma
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,12 @@ MAX_LOADED = 8  # models in memory (a small one takes 40 MB); the least recently
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One frame to localize in; all jobs of a batch share a model."""
+    """One frame to localize in; all jobs of a batch share a model, and the frames of one stream their `bars`."""
 
     model: str
     picture: Picture
     request: FrameRequest
+    bars: BarTracker | None = None
 
 
 class Engine(Protocol):
@@ -139,17 +141,22 @@ class LocalEngine:
             if batch[0].model in self._models:
                 self._models.move_to_end(batch[0].model)
         started = time.perf_counter()
-        fitted = [self._fit(model.card, job.picture) for job in batch]
+        fitted, requests = zip(*(self._fit(model.card, job) for job in batch), strict=True)
         prepare_ms = (time.perf_counter() - started) * 1e3
         if self._slow_s:
             time.sleep(self._slow_s * len(batch))
         cuts = [cut_of(job.picture, model.card) for job in batch]
-        predictions = localize_batch(model, fitted, [job.request for job in batch], cuts)
+        predictions = localize_batch(model, fitted, requests, cuts)
         # By the name it was asked for: a file may have been renamed since its card was written.
         return [replace(p, model=batch[0].model, ms={"prepare": prepare_ms, **p.ms}) for p in predictions]
 
     @staticmethod
-    def _fit(card: ModelCard, picture: Picture) -> NDArray[np.uint8]:
+    def _fit(card: ModelCard, job: Job) -> tuple[NDArray[np.uint8], FrameRequest]:
+        """What lies between black bars as the model wants it, and the request that says so."""
+        picture, request = job.picture, job.request
         if isinstance(picture, av.VideoFrame):
-            return fit_frame(picture, card.input_size, card.resize)
-        return fit_picture(picture, card)
+            bright = luma(picture)
+            region = find_bars(bright) if job.bars is None else job.bars.update(bright, request.pts)
+            return fit_frame(picture, card.input_size, card.resize, region), replace(request, region=region)
+        region = find_bars(picture)
+        return fit_picture(picture, card, region), replace(request, region=region)

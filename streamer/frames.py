@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from localization.overlay import LIVE, Limit, paint_i420
 from localization.prediction import Prediction
-from localization.region import Region
+from localization.region import WHOLE, Region
 from localization.second_look import whole_pixels
 from localization.settings import PaintSettings
 
@@ -30,15 +30,31 @@ _thread = threading.local()
 _BT601 = (Colorspace.ITU601, Colorspace.SMPTE170M, Colorspace.DEFAULT)  # the last is "not tagged"
 
 
-def fit_frame(frame: av.VideoFrame, size: int, resize: str) -> NDArray[np.uint8]:
-    """Squash a frame to RGB uint8 [size, size, 3], the same picture `localization.pipeline.fit_picture` makes.
+def fit_frame(frame: av.VideoFrame, size: int, resize: str, region: Region = WHOLE) -> NDArray[np.uint8]:
+    """Squash a part of a frame to RGB uint8 [size, size, 3], the same that `localization.pipeline.fit_picture` makes.
 
     The frame's own colour matrix and range are respected; untagged frames count as BT.601, limited range.
 
     Args:
         resize: the card's filter, "area" or "linear".
+        region: the part; its sides are rounded to pixels of the result.
     """
-    return _rgb(frame, size, size, resize)
+    if region == WHOLE:
+        return _rgb(frame, size, size, resize)
+    # swscale reads whole frames only: it makes this one so large that the part is of the right size, and that is taken.
+    x0, y0, x1, y1 = region
+    width, height = round(size / (x1 - x0)), round(size / (y1 - y0))
+    left, top = min(round(x0 * width), width - size), min(round(y0 * height), height - size)
+    return _rgb(frame, width, height, resize, (left, top, size))
+
+
+def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """How bright a frame is, uint8 [H, W], in its own range: a view of its first plane where that says it."""
+    kind = frame.format
+    if kind.is_planar and not kind.is_rgb and kind.components[0].bits == 8:
+        return _plane(frame.planes[0])[: frame.height, : frame.width]
+    grey = _converted(frame, frame.width, frame.height, "gray", interpolation=_FILTERS["linear"])
+    return _plane(grey.planes[0])[: frame.height, : frame.width]
 
 
 def cut_frame(frame: av.VideoFrame, region: Region, size: int, resize: str) -> tuple[NDArray[np.uint8], Region]:
@@ -57,11 +73,15 @@ def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
     return _rgb(frame, frame.width, frame.height, "area")
 
 
-def _rgb(frame: av.VideoFrame, width: int, height: int, resize: str) -> NDArray[np.uint8]:
+def _rgb(
+    frame: av.VideoFrame, width: int, height: int, resize: str, square: tuple[int, int, int] | None = None
+) -> NDArray[np.uint8]:
+    """The frame scaled to `width` x `height`, or of that the `square` (left, top, side)."""
     # swscale writes planes of red, green and blue in 0.4 of the time of pixels of all three (640x480, yuv420p). Both
     # differ by one level at most, but for RGB of 16 bits that is not scaled: by up to 7.
     converted = _converted(frame, width, height, "gbrp", interpolation=_FILTERS[resize])
-    green, blue, red = (_plane(plane)[:height, :width] for plane in converted.planes)
+    left, top, across, down = (0, 0, width, height) if square is None else (*square, square[2])
+    green, blue, red = (_plane(plane)[top : top + down, left : left + across] for plane in converted.planes)
     return cast("NDArray[np.uint8]", cv2.merge((red, green, blue)))
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from localization.bars import BarTracker
 from localization.card import ModelCard
 from localization.errors import ModelFileError, UnknownModelError
+from localization.following import Following
 from localization.library import ModelLibrary
 from localization.model import read_card
 from localization.pipeline import FrameRequest
-from localization.second_look import SecondLooks
 from localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
-from localization.temporal import ClassTracker
 from streamer.closer import Picture
 from streamer.engine import Job, LocalEngine
 
@@ -32,13 +32,14 @@ class Side:
     def job(
         self,
         picture: Picture,
-        tracker: ClassTracker | None = None,
+        following: Following | None = None,
         pts: float = 0.0,
-        looks: SecondLooks | None = None,
+        bars: BarTracker | None = None,
     ) -> Job:
-        """What the engine is to do with a picture; a class that was asked for needs no tracker."""
-        tracker = None if self.analysis.classes else tracker
-        return Job(self.model, picture, FrameRequest(self.analysis, tracker, pts, looks=looks))
+        """What the engine is to do with a picture, or with a frame of a stream whose past is `following` and `bars`."""
+        if following is None:
+            return Job(self.model, picture, FrameRequest(self.analysis))
+        return Job(self.model, picture, following.request(self.analysis, pts), bars)
 
 
 @dataclass(frozen=True)

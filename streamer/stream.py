@@ -13,11 +13,11 @@ from typing import Any
 
 import av
 
+from localization.bars import BarTracker
 from localization.errors import UserError
+from localization.following import Following
 from localization.prediction import Prediction
-from localization.second_look import SecondLooks
 from localization.settings import AnalysisSettings, Settings
-from localization.temporal import ClassTracker
 from streamer.scheduler import Lane, Scheduler
 from streamer.served_models import Side, Sides
 from streamer.telemetry import Telemetry
@@ -95,8 +95,8 @@ class Stream:
         self.window = Window()
         self.width = self.height = 0
         self.whole: tuple[int, int] | None = None  # the source's own size, where it may send its pictures smaller
-        self._trackers = (ClassTracker(), ClassTracker())  # of the two sides
-        self._looks = (SecondLooks(), SecondLooks())
+        self._followings = (Following(), Following())  # of the two sides
+        self._bars = BarTracker()
         self._telemetry = telemetry
         self._lane: Lane = scheduler.lane()
         self._subscribers: list[Callable[[Result], None]] = []
@@ -131,13 +131,12 @@ class Stream:
             self._on_error.remove(on_error)
 
     def analyse_with(self, settings: AnalysisSettings, sides: Sides) -> None:
-        """Use other settings from the next frame on; what was held of the class before does not carry over."""
-        first, second = self._trackers
-        self._trackers = (
-            first if _alike(self.sides.first, sides.first) else ClassTracker(),
-            second if _alike(self.sides.second, sides.second) else ClassTracker(),
+        """Use other settings from the next frame on; what was held of another class or map does not carry over."""
+        first, second = self._followings
+        self._followings = (
+            _carried(first, self.sides.first, sides.first),
+            _carried(second, self.sides.second, sides.second),
         )
-        self._looks = (SecondLooks(), SecondLooks())
         self.settings, self.sides = settings, sides
 
     def push(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
@@ -156,9 +155,9 @@ class Stream:
             return  # nobody looks: the source is kept up with, and the model left to the other streams
         first, second = self.sides.first, self.sides.second
         self._lane.offer(
-            first.job(frame, self._trackers[0], arrival.pts, self._looks[0]),
+            first.job(frame, self._followings[0], arrival.pts, self._bars),
             lambda outcome: self._done(arrival, outcome),
-            second.job(frame, self._trackers[1], arrival.pts, self._looks[1]) if second is not None else None,
+            second.job(frame, self._followings[1], arrival.pts, self._bars) if second is not None else None,
         )
 
     def push_threadsafe(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
@@ -228,10 +227,12 @@ class Stream:
             on_result(result)
 
 
-def _alike(before: Side | None, after: Side | None) -> bool:
-    """Whether the held class of one is that of the other."""
-    return (
-        before is not None
-        and after is not None
-        and (before.model, before.analysis.classes) == (after.model, after.analysis.classes)
-    )
+def _carried(following: Following, before: Side | None, after: Side | None) -> Following:
+    """What a side goes on with under other settings: its held class and its steady map, if they mean the same."""
+    if before is None or after is None:
+        return Following()
+    old, new = before.analysis, after.analysis
+    if (before.model, old.classes) != (after.model, new.classes):
+        return Following()
+    alike = (old.method, old.map) == (new.method, new.map)
+    return Following(following.tracker, following.steady) if alike else Following(following.tracker)

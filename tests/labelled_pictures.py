@@ -81,7 +81,7 @@ class Answer:
 def paint(answer: Answer) -> NDArray[np.uint8]:
     """The picture that has `answer`, uint8 [SIDE, SIDE, 3]."""
     picture = np.full((SIDE, SIDE, 3), answer.halo, np.uint8)
-    picture[..., 1] = 0
+    picture[..., 1] = 128  # which says nothing but that nowhere are black bars
     for channel, (x0, y0, x1, y1) in ((0, answer.top_box), (2, answer.other_box)):
         picture[int(y0) : int(y1), int(x0) : int(x1), channel] = 255
     picture[0, :2, 1] = 10 * answer.top, answer.logit

@@ -1,5 +1,6 @@
 """`annotate` on real files: what comes out is compared with what went in, packet by packet where it must be equal."""
 
+import json
 import os
 import threading
 from fractions import Fraction
@@ -15,6 +16,7 @@ from localization.errors import UserError
 from localization.model import LocalizationModel
 from localization.pictures import read_picture, save_picture
 from localization.pipeline import localize, localize_batch
+from localization.region import WHOLE
 from localization.settings import Settings
 from streamer.annotate import analyst as analyst_module
 from streamer.annotate import video as video_module
@@ -120,6 +122,27 @@ def test_an_interrupted_video_goes_on_and_is_the_same_in_the_end(
     assert (tmp_path / "cut.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert without_timing(tmp_path / "cut.jsonl") == without_timing(tmp_path / "whole.jsonl")
     assert {p.name for p in tmp_path.iterdir()} == {"a.mp4", "whole.mp4", "whole.jsonl", "cut.mp4", "cut.jsonl"}
+
+
+def test_a_film_between_bars_goes_on_where_it_was_although_frames_are_fitted_ahead(model: LocalizationModel) -> None:
+    picture = np.pad(np.asarray(cv2.resize(CAT, (192, 96)), np.uint8), ((24, 24), (0, 0), (0, 0)))
+    frames = [av.VideoFrame.from_ndarray(np.roll(picture, i, axis=1), "rgb24") for i in range(20)]
+    pts = [i / 10 for i in range(20)]
+    whole = Analyst(model, Settings())
+    fitted = [whole.fit(frame, seconds) for frame, seconds in zip(frames, pts, strict=True)]
+    expected = [
+        whole.follow([frame], [each], [seconds])[0] for frame, each, seconds in zip(frames, fitted, pts, strict=True)
+    ]
+    assert {each.region for each in fitted} == {WHOLE, fitted[-1].region}
+    for stop in (3, 12):
+        first, second = Analyst(model, Settings()), Analyst(model, Settings())
+        ahead = [first.fit(frame, seconds) for frame, seconds in zip(frames[: stop + 5], pts, strict=False)]
+        for frame, each, seconds in zip(frames, ahead[:stop], pts, strict=False):
+            first.follow([frame], [each], [seconds])
+        second.restore(json.loads(json.dumps(first.state())))
+        for frame, seconds, as_whole in list(zip(frames, pts, expected, strict=True))[stop:]:
+            [prediction] = second.follow([frame], [second.fit(frame, seconds)], [seconds])
+            assert prediction.boxes == as_whole.boxes
 
 
 def test_batches_see_what_single_frames_see(

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from skimage import data
 
+from localization.bars import BarTracker
 from localization.pipeline import FrameRequest
+from localization.region import box_in_frame
 from localization.settings import AnalysisSettings, resolve
 from streamer import engine as engine_module
 from streamer.engine import Job, LocalEngine
@@ -36,6 +39,26 @@ async def test_a_video_frame_and_a_picture_mean_the_same(engine: LocalEngine) ->
     assert still.top[0].name == moving.top[0].name == "Egyptian cat"
     assert still.boxes[0].box == pytest.approx(moving.boxes[0].box, abs=0.03)
     assert {"prepare", "infer", "boxes"} <= set(still.ms)
+
+
+async def test_bars_of_a_stream_are_left_out_once_they_have_stood_and_of_a_picture_at_once(engine: LocalEngine) -> None:
+    chelsea = np.asarray(data.chelsea())[:, :450]
+    height = len(chelsea)
+    framed = np.pad(chelsea, ((60, 60), (0, 0), (0, 0)))
+    region = (0.0, 60 / (height + 120), 1.0, 1 - 60 / (height + 120))
+    frame = av.VideoFrame.from_ndarray(framed, format="rgb24").reformat(format="yuv420p")
+    bars = BarTracker()
+    asked = await job(engine, "a", frame)
+    boxes = []
+    for pts in np.arange(0, 1, 0.1):
+        one = replace(asked, request=replace(asked.request, pts=float(pts)), bars=bars)
+        boxes.append((await engine.submit([one]))[0].boxes[0].box)
+    whole, inside = [(await engine.submit([await job(engine, "a", picture)]))[0] for picture in (framed, chelsea)]
+    expected = box_in_frame(inside.boxes[0].box, region)
+    assert whole.boxes[0].box == pytest.approx(expected, abs=0.01)
+    assert boxes[-1] == pytest.approx(expected, abs=0.03)
+    assert len(set(boxes)) == 2
+    assert boxes.index(boxes[-1]) == 5  # half a second
 
 
 async def test_the_card_of_a_model_is_known_without_loading_it(engine: LocalEngine) -> None:

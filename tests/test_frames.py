@@ -17,7 +17,7 @@ from localization.pipeline import cut_picture, fit_picture
 from localization.prediction import Box, ClassMap, Prediction
 from localization.region import Region
 from localization.settings import PaintSettings
-from streamer.frames import cut_frame, fit_frame, letterboxed, paint_frame, planes, to_i420, to_rgb, upright
+from streamer.frames import cut_frame, fit_frame, letterboxed, luma, paint_frame, planes, to_i420, to_rgb, upright
 
 CARD = ModelCard("net", ("cat", "dog"), ("n1", "n2"), input_size=224, map_size=7, spread_size=14, features=8, mapped=2)
 COLOUR = (200, 40, 30)
@@ -106,13 +106,48 @@ def test_a_region_of_a_frame_is_that_of_the_picture(height: int, width: int, reg
     assert np.abs(cut.astype(float) - fit_picture(picture[y0:y1, x0:x1], CARD)).mean() < 2
 
 
+@pytest.mark.parametrize("region", [(0.0, 0.125, 1.0, 0.875), (0.125, 0.0, 0.875, 1.0), (0.1, 0.2, 0.8, 0.95)])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv420p10le"])
+def test_a_part_of_a_frame_is_fitted_as_that_part_of_the_picture(region: Region, pixel_format: str) -> None:
+    picture, frame = photograph(480, 640)
+    fitted = fit_frame(frame.reformat(format=pixel_format), 224, "area", region)
+    x0, y0, x1, y1 = region
+    part = picture[round(480 * y0) : round(480 * y1), round(640 * x0) : round(640 * x1)]
+    difference = fitted.astype(float) - fit_picture(np.ascontiguousarray(part), CARD)
+    assert fitted.shape == (224, 224, 3)
+    assert abs(difference.mean()) < 0.5
+    assert np.abs(difference).mean() < 4  # as far as half a pixel of the result makes
+
+
+@given(width=st.integers(8, 64), height=st.integers(8, 64), region=st.tuples(*[st.floats(0, 0.49)] * 4))
+@settings(deadline=None, max_examples=40)
+def test_any_part_of_any_frame_can_be_fitted(
+    width: int, height: int, region: tuple[float, float, float, float]
+) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 90, np.uint8), format="rgb24")
+    left, top, right, bottom = region
+    fitted = fit_frame(frame, 32, "area", (left, top, 1 - right, 1 - bottom))
+    assert fitted.shape == (32, 32, 3)
+    assert np.abs(fitted.astype(int) - 90).max() <= 2
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "gray", "rgb24", "yuyv422", "yuv420p10le"])
+def test_the_brightness_of_a_frame_of_any_format_is_its_own(pixel_format: str) -> None:
+    picture, frame = photograph(48, 64)
+    grey = luma(frame.reformat(format=pixel_format))
+    expected = frame.reformat(format="gray").to_ndarray().astype(float)
+    spread = np.polyfit(expected.ravel(), grey.ravel().astype(float), 1)
+    assert grey.shape == picture.shape[:2]
+    assert 0.8 <= spread[0] <= 1.2  # limited or full range
+
+
 @given(width=st.integers(2, 90), height=st.integers(2, 70))
 @settings(deadline=None, max_examples=25)
 def test_planes_are_the_pixels_whatever_the_line_size(width: int, height: int) -> None:
     frame = av.VideoFrame(width, height, "yuv420p")
     rows = np.arange(height)[:, None] + np.arange(width)[None, :]
-    luma = frame.planes[0]
-    np.frombuffer(memoryview(luma), np.uint8).reshape(-1, luma.line_size)[:height, :width] = rows
+    first = frame.planes[0]
+    np.frombuffer(memoryview(first), np.uint8).reshape(-1, first.line_size)[:height, :width] = rows
     y, u, v = planes(frame)
     assert np.array_equal(y, rows[: height // 2 * 2, : width // 2 * 2])
     assert u.shape == v.shape == (height // 2, width // 2)

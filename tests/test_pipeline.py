@@ -12,9 +12,11 @@ from localization.boxes import two_stage_threshold
 from localization.card import MapKind
 from localization.errors import SettingsError
 from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, fit_picture, localize, localize_batch, normalised
+from localization.pipeline import STEADIED, FrameRequest, fit_picture, localize, localize_batch, normalised
 from localization.prediction import Prediction
+from localization.region import box_in_frame
 from localization.settings import AnalysisSettings, resolve
+from localization.steady import TIME_CONSTANT, Steady
 from localization.temporal import ClassTracker
 
 
@@ -49,6 +51,44 @@ def test_a_cat_is_found_where_it_is(model: LocalizationModel, chelsea: NDArray[n
     x0, y0, x1, y1 = box.box
     assert x0 < 0.3 < 0.7 < x1  # the cat's face fills the middle of the picture
     assert y0 < 0.3 < 0.7 < y1
+
+
+@pytest.mark.parametrize(("top", "bottom", "left", "right"), [(60, 60, 0, 0), (0, 0, 90, 90), (40, 40, 70, 70)])
+def test_black_bars_are_left_out_and_the_answer_is_of_the_whole_picture(
+    model: LocalizationModel, chelsea: NDArray[np.uint8], top: int, bottom: int, left: int, right: int
+) -> None:
+    framed = np.pad(chelsea, ((top, bottom), (left, right), (0, 0)))
+    height, width = framed.shape[:2]
+    region = (left / width, top / height, 1 - right / width, 1 - bottom / height)
+    plain, barred = localize(model, chelsea), localize(model, framed)
+    assert barred.top == plain.top
+    assert barred.boxes[0].box == pytest.approx(box_in_frame(plain.boxes[0].box, region))
+    heat = cv2.resize(barred.maps[0].grid, (width, height), interpolation=cv2.INTER_NEAREST)
+    assert heat[: top // 2].max(initial=0) == heat[:, : left // 2].max(initial=0) == 0
+
+
+def test_a_region_is_fitted_as_the_picture_that_it_is(model: LocalizationModel, chelsea: NDArray[np.uint8]) -> None:
+    height, width = chelsea.shape[:2]
+    fitted = fit_picture(chelsea, model.card, (50 / width, 30 / height, 250 / width, 280 / height))
+    assert np.array_equal(fitted, fit_picture(np.ascontiguousarray(chelsea[30:280, 50:250]), model.card))
+
+
+@pytest.mark.parametrize("kind", ["objectness", "plane", "spread", "plain"])
+def test_a_stream_steadies_the_maps_that_have_a_constant_cut_and_no_others(
+    model: LocalizationModel, chelsea: NDArray[np.uint8], kind: MapKind
+) -> None:
+    steady = Steady()
+    fitted = [fit_picture(np.ascontiguousarray(p), model.card) for p in (chelsea, chelsea[:, 40:])]
+    analysis = request(model, map=kind, classes=("Egyptian cat",)).analysis
+    requests = [FrameRequest(analysis, None, i / 30, steady=steady) for i in range(2)]
+    stream = [localize_batch(model, [frame], [asked])[0] for frame, asked in zip(fitted, requests, strict=True)]
+    alone = [localize_batch(model, [frame], [FrameRequest(analysis)])[0] for frame in fitted]
+    assert same(stream[0], alone[0])
+    assert np.array_equal(stream[1].maps[0].grid, alone[1].maps[0].grid) is (kind in ("spread", "plain"))
+    if kind in STEADIED:
+        old = np.exp(-1 / 30 / TIME_CONSTANT)
+        expected = old * alone[0].maps[0].grid + (1 - old) * alone[1].maps[0].grid
+        assert np.allclose(stream[1].maps[0].grid, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,31 @@
 """One model, or two that are compared, with settings fitted to their cards: what each kind of annotation runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+from localization.bars import BarTracker, find_bars
+from localization.following import Following
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, fit_picture, localize_batch
 from localization.prediction import Prediction
-from localization.second_look import SecondLooks
+from localization.region import WHOLE, Region
 from localization.settings import Analysis, Settings, resolve, resolve_second
-from localization.temporal import ClassTracker
 from streamer.closer import Picture, cut_of
-from streamer.frames import fit_frame
+from streamer.frames import fit_frame, luma
 
-Fitted = tuple[NDArray[np.uint8], ...]  # the same picture as each side's model wants it
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A picture as each side's model wants it."""
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    region: Region = WHOLE  # the part of it that they show
+    bars: Mapping[str, Any] = field(default_factory=dict)  # the state of a film's bars after it
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +50,9 @@ class Analyst:
         self._sides = [_Side(model, resolve(settings.analysis, model.card))]
         if second is not None:
             self._sides.append(_Side(second, resolve_second(settings.analysis, model.card, second.card)))
-        self._trackers = [ClassTracker() for _ in self._sides]
-        self._looks = [SecondLooks() for _ in self._sides]
+        self._followings = [Following() for _ in self._sides]
+        self._bars = BarTracker()  # of the frames that were fitted, which are ahead of those that were localized in
+        self._bars_followed = self._bars.state()
         names = [side.model.card.name for side in self._sides]
         # Copies and precisions of one model may have one name in their cards.
         alike = second is not None and second is not model and names[0] == names[1]
@@ -54,46 +63,46 @@ class Analyst:
         """The model of each side."""
         return tuple(side.model for side in self._sides)
 
-    def fit(self, picture: Picture) -> Fitted:
-        """The picture in the size that each side's model takes."""
-        cards = [side.model.card for side in self._sides]
-        if isinstance(picture, av.VideoFrame):
-            return tuple(fit_frame(picture, card.input_size, card.resize) for card in cards)
-        return tuple(fit_picture(picture, card) for card in cards)
+    def fit(self, frame: av.VideoFrame, pts: float) -> Fitted:
+        """The next frame of a film, shown at `pts` seconds, without its black bars, as `follow` takes it."""
+        region = self._bars.update(luma(frame), pts)
+        return Fitted(self._fitted(frame, region), region, self._bars.state())
 
     def localize(self, picture: Picture) -> Prediction:
         """What is seen in one picture, whatever came before."""
-        requests = [[FrameRequest(side.analysis)] for side in self._sides]
-        return self._together([picture], [self.fit(picture)], requests)[0]
+        region = find_bars(luma(picture) if isinstance(picture, av.VideoFrame) else picture)
+        requests = [[FrameRequest(side.analysis, region=region)] for side in self._sides]
+        return self._together([picture], [Fitted(self._fitted(picture, region), region)], requests)[0]
 
     def follow(self, frames: Sequence[Picture], fitted: Sequence[Fitted], pts: Sequence[float]) -> list[Prediction]:
-        """What is seen in the next frames of a film, shown at `pts` seconds; each side holds its class steady.
+        """What is seen in the next frames of a film, shown at `pts` seconds; each side holds class and box steady.
 
         Args:
             fitted: of each frame, as `fit` gives it.
         """
         requests = [
-            [
-                FrameRequest(side.analysis, None if side.analysis.classes else tracker, seconds, looks=looks)
-                for seconds in pts
-            ]
-            for side, tracker, looks in zip(self._sides, self._trackers, self._looks, strict=True)
+            [following.request(side.analysis, seconds, each.region) for each, seconds in zip(fitted, pts, strict=True)]
+            for side, following in zip(self._sides, self._followings, strict=True)
         ]
+        self._bars_followed = dict(fitted[-1].bars)
         return self._together(frames, fitted, requests)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on exactly from here, as JSON."""
-        return {
-            "trackers": [tracker.state() for tracker in self._trackers],
-            "looks": [looks.state() for looks in self._looks],
-        }
+        return {"sides": [following.state() for following in self._followings], "bars": self._bars_followed}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from an earlier `state`."""
-        for tracker, kept in zip(self._trackers, state["trackers"], strict=True):
-            tracker.restore(kept)
-        for looks, kept in zip(self._looks, state["looks"], strict=True):
-            looks.restore(kept)
+        for following, kept in zip(self._followings, state["sides"], strict=True):
+            following.restore(kept)
+        self._bars.restore(state["bars"])
+        self._bars_followed = dict(state["bars"])
+
+    def _fitted(self, picture: Picture, region: Region) -> tuple[NDArray[np.uint8], ...]:
+        cards = [side.model.card for side in self._sides]
+        if isinstance(picture, av.VideoFrame):
+            return tuple(fit_frame(picture, card.input_size, card.resize, region) for card in cards)
+        return tuple(fit_picture(picture, card, region) for card in cards)
 
     def _together(
         self, frames: Sequence[Picture], fitted: Sequence[Fitted], requests: Sequence[Sequence[FrameRequest]]
@@ -107,7 +116,7 @@ class Analyst:
                 )
             ]
             for side, name, pictures, wanted in zip(
-                self._sides, self._names, zip(*fitted, strict=True), requests, strict=True
+                self._sides, self._names, zip(*(each.pictures for each in fitted), strict=True), requests, strict=True
             )
         )
         for compared in others:

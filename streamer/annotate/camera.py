@@ -67,7 +67,7 @@ def annotate_camera(analyst: Analyst, task: Task, stop: threading.Event, on_prog
             while (frame := newest.take(stop)) is not None:
                 first = frame.time if first is None else first
                 pts = frame.time - first
-                [prediction] = analyst.follow([frame], [analyst.fit(frame)], [pts])
+                [prediction] = analyst.follow([frame], [analyst.fit(frame, pts)], [pts])
                 number = video.frames
                 if video.write(paint_frame(frame, prediction, analyst.settings.paint, FILE), pts):
                     if sidecar is not None:

@@ -107,7 +107,7 @@ def _annotate_pieces(
         analyst.restore(progress.state)
     on_progress(progress.frames, video.expected_frames)
     decoded = itertools.islice(video.frames(), progress.frames, None)
-    fitted = ((frame, analyst.fit(frame)) for frame in map(upright, decoded))
+    fitted = ((frame, analyst.fit(frame, frame.time)) for frame in map(upright, decoded))
     with (
         closing(prefetch(fitted, _AHEAD * batch_size)) as inputs,
         closing(prefetch(_localized(analyst, _grouped(inputs, batch_size)), _AHEAD)) as ready,

@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import av
 import numpy as np
 
+from localization.bars import BarTracker
+from localization.following import Following
 from localization.model import LocalizationModel
 from localization.pipeline import FrameRequest, localize_batch
-from localization.second_look import SecondLooks
 from localization.settings import AnalysisSettings, PaintSettings, resolve
-from localization.temporal import ClassTracker
 from streamer.bench.clip import LOOP, MovingPhotograph
 from streamer.closer import cut_of
-from streamer.frames import fit_frame, paint_frame
+from streamer.frames import fit_frame, luma, paint_frame
 
 STAGES = ("resize", "graph", "boxes", "paint")
 WARM_UP = 5  # batches that are not counted
@@ -50,7 +50,7 @@ def measure_stages(
 ) -> StageResult:
     """Localize in the clip's frames, `batch` at a time, for about `seconds`, with the painting of each frame."""
     analysis = resolve(settings, model.card)
-    streams = [(ClassTracker(), SecondLooks()) for _ in range(batch)]
+    pasts = [(Following(), BarTracker()) for _ in range(batch)]
     paint = PaintSettings()
     clips = [clip.frame(number) for number in range(LOOP)]  # decoding is not what is measured
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
@@ -59,8 +59,8 @@ def measure_stages(
     done = 0
     while len(totals) < MIN_BATCHES or time.perf_counter() < ends:
         pictures = [clips[(done * batch + i) % LOOP] for i in range(batch)]
-        requests = [FrameRequest(analysis, tracker, done / 30, looks=looks) for tracker, looks in streams]
-        ms, total = _one_batch(model, pictures, requests, paint)
+        requests = [past.request(analysis, done / 30) for past, _ in pasts]
+        ms, total = _one_batch(model, pictures, requests, [bars for _, bars in pasts], paint)
         done += 1
         if done <= WARM_UP:
             ends = time.perf_counter() + seconds
@@ -74,11 +74,22 @@ def measure_stages(
 
 
 def _one_batch(
-    model: LocalizationModel, frames: Sequence[av.VideoFrame], requests: Sequence[FrameRequest], paint: PaintSettings
+    model: LocalizationModel,
+    frames: Sequence[av.VideoFrame],
+    requests: Sequence[FrameRequest],
+    bars: Sequence[BarTracker],
+    paint: PaintSettings,
 ) -> tuple[dict[str, float], float]:
     """Milliseconds of each stage for the whole batch, and of all of them."""
     marks = [time.perf_counter()]
-    fitted = [fit_frame(frame, model.card.input_size, model.card.resize) for frame in frames]
+    regions = [
+        tracker.update(luma(frame), asked.pts) for tracker, frame, asked in zip(bars, frames, requests, strict=True)
+    ]
+    fitted = [
+        fit_frame(frame, model.card.input_size, model.card.resize, region)
+        for frame, region in zip(frames, regions, strict=True)
+    ]
+    requests = [replace(asked, region=region) for asked, region in zip(requests, regions, strict=True)]
     marks.append(time.perf_counter())
     predictions = localize_batch(model, fitted, requests, [cut_of(frame, model.card) for frame in frames])
     marks.append(time.perf_counter())
