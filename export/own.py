@@ -13,15 +13,15 @@ Example:
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor, nn
 
 from export.objectness import head_from_folder
-from export.onnx import ExportError, describe_network, export_network
+from export.onnx import ExportError, describe_network, export_network, objectness_facts
 from localization.card import ModelCard
-from localization.model import read_card
 from training.networks.network import Features
 from training.objectness.head import ObjectnessHead
 
@@ -142,4 +142,4 @@ def export_cam_network(
     if isinstance(objectness, Path | str):
         objectness = head_from_folder(captured, card, objectness).head
     export_network(captured, card, path, objectness)
-    return read_card(path)
+    return card if objectness is None else replace(card, objectness=objectness_facts(objectness))

@@ -1,11 +1,13 @@
 """Which class of a data set is which of a model."""
 
+import hashlib
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from localization import class_match
 from localization.card import ModelCard
 from localization.class_match import match_classes, named
 from localization.datasets.dataset import DatasetError, PictureSet
@@ -99,3 +101,18 @@ def test_letters_with_accents_are_the_same_in_every_unicode_form() -> None:
 def test_a_long_list_is_cut_in_a_sentence() -> None:
     assert named(("a", "b")) == "a, b"
     assert named(tuple("abcdefgh")) == "a, b, c, d, e and 3 more"
+
+
+def test_folders_with_imagenets_ids_are_its_classes_in_their_order() -> None:
+    names = ("tench", *(f"animal {number}" for number in range(999)))
+    ids = tuple(f"n{number:08d}" for number in range(1000))
+    numbers = tuple(map(str, range(1000)))
+    folders = pictures(ids)
+    with pytest.raises(DatasetError):  # a thousand ids, but not those
+        match_classes(card(names, numbers), folders)
+    listed = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(class_match, "_IMAGENET_IDS", listed)
+        assert match_classes(card(names, numbers), folders) == tuple(range(1000))
+        with pytest.raises(DatasetError):  # a thousand classes, but not those
+            match_classes(card(tuple(f"thing {number}" for number in range(1000)), numbers), folders)

@@ -214,3 +214,22 @@ def test_ctrl_c_gives_no_scores(
     assert evaluate(given, Console(file=io.StringIO()), Console(file=err)) == 130
     assert "Interrupted" in err.getvalue()
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_two_maps_are_scored_side_by_side_with_paired_errors(
+    photographs: Path, tmp_path: Path, default_model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scores.json"
+    annotations = ("--annotations", tmp_path / "boxes.txt")
+    assert run(DEFAULT_MODEL, "--data", photographs, *annotations, "--compare", ":plain", "--json", out) == 0
+    document = json.loads(out.read_text())
+    assert (document["map"], document["compare"]["map"]) == ("objectness", "plain")
+    assert run(DEFAULT_MODEL, "--data", photographs, *annotations, "--map", "plain", "--json", tmp_path / "p.json") == 0
+    plain = json.loads((tmp_path / "p.json").read_text())
+    assert {key: document["compare"][key] for key in plain if key != "notes"} == {
+        key: value for key, value in plain.items() if key != "notes"
+    }
+    change = document["compare"]["differences"]["mean IoU"]
+    assert change["mean"] == pytest.approx(document["mean_iou"] - plain["mean_iou"], abs=0.02)
+    assert change["error"] > 0
+    assert "difference ± one" in capsys.readouterr().out

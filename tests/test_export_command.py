@@ -2,20 +2,24 @@
 
 import io
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+import torch
 from rich.console import Console
 
+from export import objectness as objectness_module
 from export import trained as trained_module
 from export.command import ExportOptions, run
 from export.gate import GateReport
 from export.onnx import ExportError
 from export.place import PlaceError
 from export.precision import Precision, PrecisionRefusedError
-from localization.datasets.dataset import DatasetError
+from localization.datasets.dataset import DatasetError, PictureSet
 from localization.errors import UserError
 from localization.library import BUILDABLE, FOLDER_VARIABLE, ModelLibrary
 from localization.model import read_card
@@ -23,6 +27,12 @@ from localization.pipeline import localize
 from tests.exported import boxed_folder, frames, open_file, tiny_checkpoint
 from tests.networks import TinyNetwork
 from training.checkpoint import CheckpointError
+from training.networks.catalogue import build_network
+from training.networks.network import NetworkError
+from training.objectness.head import ObjectnessHead
+from training.objectness.judge import Verdict
+from training.objectness.step import Outcome
+from training.recipe import NetworkTable
 
 
 @pytest.fixture
@@ -168,3 +178,66 @@ def test_what_cannot_be_exported_is_told_in_a_sentence(library: ModelLibrary, tm
             export(source, **options)
     assert names(tmp_path) == ["library", "text.txt"]
     assert names(library.folder) == ["small.onnx"]
+
+
+@pytest.mark.usefixtures("tiny_networks")
+def test_a_head_that_was_fitted_before_goes_into_the_file_and_none_on_request(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    trained = tmp_path / "run.pt"
+    tiny_checkpoint(boxed_folder(tmp_path / "animals")).save(trained)
+    ObjectnessHead(16, facts={"dataset": "things", "pictures": 7}).save(tmp_path / "head.npz")
+    export(trained, name="with", head=tmp_path / "head.npz")
+    card = read_card(library.path("with"))
+    assert card.maps[0] == "objectness"
+    assert (card.objectness["dataset"], card.objectness["pictures"]) == ("things", 7)
+    assert card.threshold_split.startswith("9 pictures")  # calibrating keeps what else the card says
+    export(trained, name="without", objectness=False)
+    assert read_card(library.path("without")).maps == ("spread", "plain")
+
+
+@pytest.mark.usefixtures("tiny_networks")
+def test_a_head_is_fitted_to_the_training_pictures_and_left_off_in_words_where_it_does_not_help(
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = boxed_folder(tmp_path / "animals")
+    trained = tmp_path / "run.pt"
+    tiny_checkpoint(data).save(trained)
+    helps = Verdict(pictures=20, with_head=0.7, without=0.6, error=0.02)
+    seen: list[list[Path]] = []
+
+    def say(verdict: Verdict) -> Callable[..., Outcome]:
+        def train(_network: object, _shape: object, pictures: PictureSet, *_: object, **__: object) -> Outcome:
+            seen.append([picture.path for picture in pictures.parts["train"]])
+            facts = {"pictures": 21, "dataset": pictures.name}
+            return Outcome(ObjectnessHead(16, facts=facts) if verdict.helps else None, verdict, str(verdict))
+
+        return train
+
+    monkeypatch.setattr(objectness_module, "train_objectness", say(helps))
+    assert "objectness head fitted to 21 pictures: boxes of a picture" in export(trained, name="better")
+    assert read_card(library.path("better")).objectness["dataset"] == "animals"
+    assert len(seen[0]) == 21  # the validation part judges
+    monkeypatch.setattr(objectness_module, "train_objectness", say(replace(helps, with_head=0.5)))
+    said = export(trained, name="worse")
+    assert (
+        "No objectness head (boxes of a picture and of its smaller copy agree to 0.500 with the head and 0.600" in said
+    )
+    assert read_card(library.path("worse")).objectness == {}
+
+
+def test_a_network_of_the_catalogue_is_exported_with_the_weights_of_a_file(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    table = NetworkTable(name="preact-resnet18", pretrained=False)
+    network = build_network(table, 3, 64, load=False)
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    said = export("preact-resnet18", name="own", weights=tmp_path / "weights.pt")
+    assert "No objectness head (no pictures were given): boxes follow the spread map; give --data or --head." in said
+    card = read_card(library.path("own"))
+    assert (card.classes, card.source) == (("class 0", "class 1", "class 2"), "the file weights.pt")
+    with pytest.raises(NetworkError, match="There are no published weights of preact-resnet18"):
+        export("preact-resnet18", name="none")
+    torch.save({"conv.weight": torch.zeros(2, 3, 3, 3)}, tmp_path / "headless.pt")
+    with pytest.raises(NetworkError, match=r"headless\.pt has no linear head"):
+        export("preact-resnet18", name="none", weights=tmp_path / "headless.pt")

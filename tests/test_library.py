@@ -1,8 +1,10 @@
 """Where models are found by name, what is said when there is none, and how one is built in a child process."""
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from localization import library as library_module
 from localization.errors import ModelFileError, UnknownModelError
 from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE, ModelLibrary, name_from
+from localization.model import read_card
 
 
 @pytest.fixture
@@ -124,3 +127,27 @@ def test_looking_for_models_imports_no_torch(tmp_path: Path) -> None:
     program = "import sys, localization.library as l; l.ModelLibrary().names(); assert 'torch' not in sys.modules"
     environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+
+
+def test_a_buildable_model_from_before_objectness_heads_is_built_anew_and_a_persons_own_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model_path: Path
+) -> None:
+    library = ModelLibrary(tmp_path)
+    path = tmp_path / f"{DEFAULT_MODEL}.onnx"
+    shutil.copyfile(small_model_path, path)
+    built: list[list[str]] = []
+
+    def build(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        built.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", build)
+    assert library.ensure(DEFAULT_MODEL) == path
+    assert built == []
+    old = replace(read_card(path), source="PyPI packages efficientnet-lite-pytorch 0.1.0")
+    monkeypatch.setattr("localization.library.read_card", lambda _path: old)
+    assert library.ensure(DEFAULT_MODEL) == path
+    assert [command[-1] for command in built] == [DEFAULT_MODEL]
+    monkeypatch.setattr("localization.library.read_card", lambda _path: replace(old, objectness={"cut": 0.5}))
+    library.ensure(DEFAULT_MODEL)
+    assert len(built) == 1

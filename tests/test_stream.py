@@ -177,7 +177,7 @@ async def test_two_sides_see_the_same_frame_each_with_a_tracker_of_its_own(bench
     prediction = bench.results[0].prediction
     assert prediction.compare is not None
     assert (prediction.compare.model, prediction.compare.method) == ("n", "layercam")
-    assert bench.stream.summary()["settings"]["compare"] == {"model": "n", "method": "layercam"}
+    assert bench.stream.summary()["settings"]["compare"] == {"model": "n", "method": "layercam", "map": None}
 
     other_method = Settings().changed({"compare": "n:cam"}).analysis
     bench.stream.analyse_with(other_method, sides(other_method))

@@ -99,6 +99,15 @@ class ObjectnessHead(nn.Module):
             head.load_state_dict(
                 {"first.weight": W1, "first.bias": b1, "second.weight": w2.unsqueeze(0), "second.bias": b2.reshape(1)}
             )
-        except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            IndexError,
+            TypeError,
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise HeadError(f"{path} holds no objectness head: fit one with `seekcam train-objectness`.") from error
         return head.eval().requires_grad_(False)
