@@ -18,7 +18,7 @@ from studies.results.table import RowSummary
 STYLES: Mapping[Kind, tuple[str, str, str]] = {
     "plain": ("#0072B2", "o", "plain map, best threshold"),
     "spread": ("#D55E00", "s", "spread map, Otsu's threshold"),
-    "objectness": ("#009E73", "^", "objectness map, constant cut"),  # of the runs that were scored with a head
+    "objectness": ("#009E73", "^", "objectness map, constant cut (of runs with a head)"),
 }
 SHIFT = 0.14  # of a line: one map's points above the other's
 METRIC = "gt_known_loc"
