@@ -24,11 +24,13 @@ def head_for(
     *,
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
+    regardless: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
     """Fit and judge a head for the network that `card` describes, on any labelled pictures.
 
-    Classes are matched with the network's; pictures of classes that it does not have teach by its own top class.
+    Classes are matched with the network's; pictures of classes that it does not have teach by its own top class. One
+    that does not help is given out only if it is asked for `regardless`.
     """
     try:
         labels = match_classes(card, pictures)
@@ -37,7 +39,16 @@ def head_for(
     shape = Input(card.input_size, card.resize)
     # A copy: the original may be in training, and a layout that suits convolutions on a CPU is none of its business.
     still = copy.deepcopy(cast(nn.Module, network)).eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return train_objectness(cast(Network, still), shape, pictures, labels, seed=seed, facts=facts, progress=progress)
+    return train_objectness(
+        cast(Network, still),
+        shape,
+        pictures,
+        labels,
+        seed=seed,
+        facts=facts,
+        regardless=regardless,
+        progress=progress,
+    )
 
 
 def head_from_training(

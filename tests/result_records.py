@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from studies.results.records import MapOutcome, RunRecord
+from studies.results.records import HeadVerdict, MapOutcome, RunRecord
 from studies.results.rows import ROWS, SMALL, Row, Run, recipe_of
 from studies.results.run import Scored
 
@@ -54,6 +54,17 @@ def record(row: str, seed: int = 0, *, right: int = 140, plain: int = 100, sprea
     )
 
 
+def verdict(*, helps: bool = True) -> HeadVerdict:
+    """Of a judge that found the boxes to agree better with the head, or worse."""
+    return HeadVerdict(helps, 125, 0.6 if helps else 0.4, 0.5, 0.02, "" if helps else "it does not help")
+
+
+def with_head(run: RunRecord, objectness: int, *, helps: bool = True) -> RunRecord:
+    """The same run, its head locating the first `objectness` pictures."""
+    ious = tuple(0.75 if i < objectness else 0.25 for i in range(len(run.correct)))
+    return replace(run, objectness=MapOutcome({}, ious, 0.5), verdict=verdict(helps=helps))
+
+
 def with_random_outcomes(template: RunRecord, generator: np.random.Generator) -> RunRecord:
     """The same run with outcomes drawn at random, IoUs in full precision."""
     count = len(template.correct)
@@ -66,4 +77,5 @@ def with_random_outcomes(template: RunRecord, generator: np.random.Generator) ->
         correct=tuple(bool(bit) for bit in generator.integers(0, 2, count)),
         plain=outcome(template.plain),
         spread=outcome(template.spread),
+        objectness=None if template.objectness is None else outcome(template.objectness),
     )

@@ -12,8 +12,8 @@ from localization.datasets.dataset import LabelledPicture
 from localization.errors import UserError
 from studies.results.records import RunRecord, fingerprint, load_records
 from studies.results.rows import FULL, ROWS, SMALL, Row, Run, chosen_rows, ordered_runs, recipe_of
-from studies.results.run import Scored, Study, Trained, run_all, same_training, to_do
-from tests.result_records import record, row_called, scored, with_random_outcomes
+from studies.results.run import Scored, Study, Trained, before_heads, run_all, same_outcomes, same_training, to_do
+from tests.result_records import record, row_called, scored, verdict, with_head, with_random_outcomes
 from training.recipe import Recipe, ScheduleTable
 
 
@@ -25,19 +25,26 @@ class Stub:
     machine: str = "a test"
     today: str = "2025-01-01"
     breaks_at: int = 99
+    located: int = 100  # with the plain map
+    there: set[Path] = field(default_factory=set)  # folders with a finished training
     trained: list[tuple[str, int, Path]] = field(default_factory=list)
     masked: list[float] = field(default_factory=list)
+
+    def finished(self, recipe: Recipe, folder: Path) -> bool:
+        assert recipe.digest() in folder.name
+        return folder in self.there
 
     def train(self, recipe: Recipe, folder: Path) -> Trained:
         if len(self.trained) == self.breaks_at:
             raise UserError("The training was interrupted.")
         self.trained.append((recipe.name, recipe.seed, folder))
-        return Trained(folder / "model.onnx", recipe.schedule.epochs, 41.237)
+        return Trained(folder / "model.onnx", recipe.schedule.epochs, 41.237, verdict())
 
     def score(self, model: Path, row: Row) -> Scored:
         assert model.name == "model.onnx"
         self.masked.append(row.hidden_at_test)
-        return scored(140, 100, 120)
+        answers = scored(140, self.located, 120)
+        return replace(answers, objectness=replace(answers.spread, threshold=0.5))
 
 
 @pytest.fixture
@@ -45,10 +52,19 @@ def study(tmp_path: Path) -> Study:
     return Study("small", SMALL, tmp_path / "docs", tmp_path / "work")
 
 
-def run(study: Study, stub: Stub, *names: str, after: Callable[[], None] = lambda: None) -> list[str]:
+def run(
+    study: Study, stub: Stub, *names: str, after: Callable[[], None] = lambda: None, retrain: bool = False
+) -> list[str]:
     said: list[str] = []
-    run_all(study, ordered_runs(chosen_rows(names)), stub, after, said.append)
+    run_all(study, ordered_runs(chosen_rows(names)), stub, after, said.append, retrain=retrain)
     return said
+
+
+def made_before_heads(study: Study, name: str) -> RunRecord:
+    """What `run` makes of a row, as it was when there was no objectness map, and in its own time."""
+    older = replace(record(name), seconds_per_epoch=77.0)
+    older.save(study.rows)
+    return older
 
 
 def test_the_rows_are_those_of_the_issue() -> None:
@@ -85,18 +101,21 @@ def test_a_row_that_is_not_there_is_refused_with_the_nearest() -> None:
         chosen_rows(["has-mixd"])
 
 
-def test_a_record_comes_back_from_disk_with_the_same_verdicts(tmp_path: Path) -> None:
-    kept = with_random_outcomes(record("has-32", 1), np.random.default_rng(0))
+@pytest.mark.parametrize("template", [record("has-32", 1), with_head(record("has-32", 1), 130, helps=False)])
+def test_a_record_comes_back_from_disk_with_the_same_verdicts(template: RunRecord, tmp_path: Path) -> None:
+    kept = with_random_outcomes(template, np.random.default_rng(0))
     path = kept.save(tmp_path)
     found = RunRecord.load(path)
     assert path.name == "has-32-seed1.json"
     assert found.correct == kept.correct
-    for kind in ("plain", "spread"):
+    assert list(found.maps) == list(kept.maps)
+    for kind in kept.maps:
         for metric, hits in kept.hits(kind).items():
             assert np.array_equal(found.hits(kind)[metric], hits)
     np.testing.assert_allclose(found.plain.ious, kept.plain.ious, atol=1e-3)
-    assert replace(found, plain=kept.plain, spread=kept.spread) == kept
-    assert path.stat().st_size < 5000  # of 200 pictures
+    assert replace(found, plain=kept.plain, spread=kept.spread, objectness=kept.objectness) == kept
+    assert path.stat().st_size < 6500  # of 200 pictures
+    assert ("objectness" in json.loads(path.read_text())) == (template.verdict is not None)
 
 
 def test_a_box_just_below_the_bound_is_still_wrong_when_read_again(tmp_path: Path) -> None:
@@ -157,6 +176,46 @@ def test_another_recipe_is_run_again_in_a_folder_of_its_own(study: Study) -> Non
     assert len(second.trained) == 1
     assert first.trained[0][2] != second.trained[0][2]
     assert len(longer.records()) == 1
+
+
+def test_a_record_before_heads_is_made_again_from_its_checkpoint_and_keeps_its_time(study: Study) -> None:
+    older = made_before_heads(study, "has-44")
+    runs = ordered_runs(chosen_rows(["has-44"]))
+    assert before_heads(study, runs) == runs
+    stub = Stub(there={study.folder(runs[0])})
+    said = run(study, stub, "has-44")
+    assert said[:2] == [
+        "1 of 1 runs have their record, 0 to do",
+        "1 record was made before heads; 1 of them from a checkpoint that is still there: scored again",
+    ]
+    (found,) = study.records()
+    assert same_outcomes(found, older)
+    assert (found.seconds_per_epoch, found.verdict, found.default_map) == (77.0, verdict(), "objectness")
+    assert found.objectness is not None
+    assert before_heads(study, runs) == []
+    assert len(run(study, Stub(), "has-44")) == 1
+
+
+def test_a_record_before_heads_is_left_alone_where_its_checkpoint_is_gone(study: Study) -> None:
+    older = made_before_heads(study, "has-44")
+    stub = Stub()
+    said = run(study, stub, "has-44")
+    assert stub.trained == []
+    assert "of has-44-seed0: left as they are (--retrain trains them again)" in said[1]
+    assert study.records() == [older]
+    run(study, stub, "has-44", retrain=True)
+    assert len(stub.trained) == 1
+    assert study.records()[0].verdict == verdict()
+
+
+def test_a_training_that_comes_out_otherwise_replaces_the_whole_record_and_is_named(study: Study) -> None:
+    older = made_before_heads(study, "has-44")
+    said = run(study, Stub(there={study.folder(Run(row_called("has-44"), 0))}, located=110), "has-44")
+    assert any("NOT as it was" in line and "plain 50.0 (best threshold)" in line for line in said)
+    (found,) = study.records()
+    assert not same_outcomes(found, older)
+    assert found.seconds_per_epoch == 41.24
+    assert found.plain.located.sum() == 110
 
 
 def test_other_test_pictures_are_scored_again(study: Study) -> None:

@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 import seekcam
 from localization.errors import UserError
 from studies.results import cli, rows
-from studies.results.rows import SMALL, Run
+from studies.results.records import HeadVerdict
+from studies.results.rows import SMALL, Run, recipe_of
 from studies.results.run import Study
-from studies.results.tools import RealTools, hide_pixels, pixel_fill
-from tests.result_records import record, row_called
+from studies.results.tools import EXPORTED, LAST, RealTools, hide_pixels, pixel_fill, verdict_in_words
+from tests.result_records import record, row_called, verdict, with_head
+from training.checkpoint import Checkpoint
 from training.recipe import HardwareTable, InputTable, NetworkTable, Recipe, ScheduleTable
 
 CLASSES = ("001.Dark", "002.Light")
@@ -30,13 +32,13 @@ TINY = replace(
 )
 
 
-def write_pictures(folder: Path, per_class: int = 6) -> None:
+def write_pictures(folder: Path, per_class: int = 6, trained_on: int = 6) -> None:
     """A disc on noise, dark or light by class, in the benchmark's layout, with the disc's box."""
     random = np.random.default_rng(0)
     for part in ("train", "test"):
         listed: dict[str, list[str]] = {"image_ids": [], "class_labels": [], "image_sizes": [], "localization": []}
         for label, name in enumerate(CLASSES):
-            for number in range(per_class):
+            for number in range(trained_on if part == "train" else per_class):
                 x, y = (int(v) for v in random.integers(20, SIDE - 20, 2))
                 pixels = random.integers(90, 160, (SIDE, SIDE, 3)).astype(np.uint8)
                 cv2.circle(pixels, (x, y), 15, (230 * label,) * 3, -1)
@@ -72,7 +74,7 @@ def call(*arguments: str) -> tuple[int, str]:
 def test_rows_are_trained_scored_and_reported_and_not_done_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_pictures(tmp_path / "data" / "cub50")
+    write_pictures(tmp_path / "data" / "cub50", trained_on=24)
     monkeypatch.setattr(cli, "SCHEDULES", {"small": TINY})
     names = "input-dropout,input-dropout-at-test"
     places = ("--data", str(tmp_path / "data"), "--out", str(tmp_path / "docs"), "--work", str(tmp_path / "work"))
@@ -92,6 +94,13 @@ def test_rows_are_trained_scored_and_reported_and_not_done_twice(
             one.plain.metrics["gt_known_loc_at_best_threshold"], abs=0.01
         )
         assert one.hits("spread")["gt_known_loc"].mean() == pytest.approx(one.spread.metrics["gt_known_loc"], abs=0.01)
+        assert one.objectness is not None
+        assert one.objectness.threshold == 0.5
+        assert one.hits("objectness")["gt_known_loc"].mean() == pytest.approx(
+            one.objectness.metrics["gt_known_loc"], abs=0.01
+        )
+        assert one.verdict is not None
+        assert one.verdict.pictures <= 6  # every eighth of 48 in training judged, as far as its class was known
         assert one.hits("spread")["top1_clas"].mean() == pytest.approx(one.spread.metrics["top1_clas"], abs=0.01)
         assert one.hits("spread")["top1_loc"].mean() == pytest.approx(
             one.spread.metrics["top1_loc_without_min_score"], abs=0.01
@@ -101,12 +110,41 @@ def test_rows_are_trained_scored_and_reported_and_not_done_twice(
     assert json.loads((tmp_path / "docs" / "cub50.json").read_text())["rows"][0]["images"] == 12
     assert (tmp_path / "docs" / "cub50.png").read_bytes().startswith(b"\x89PNG")
     assert not list((tmp_path / "docs").rglob("*.jpg"))
+    assert dropout.verdict == masked.verdict  # one training, one head
+    folder = study.folder(Run(row_called("input-dropout"), 0))
+    assert json.loads((folder / EXPORTED).read_text())["epochs"] == 1
+    tools = RealTools(tmp_path / "data" / "cub50", TINY, lambda _: None)
+    recipe = recipe_of(Run(row_called("input-dropout"), 0), TINY)
+    assert tools.finished(recipe, folder)
+    assert not tools.finished(replace(recipe, schedule=ScheduleTable(epochs=2, batch=4)), folder)
+    assert not tools.finished(recipe, tmp_path)
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "docs" / "rows").iterdir()}
     code, said = call(*places, "--rows", names)
     assert code == 0, said
     assert "2 of 2 runs have their record, 0 to do" in said
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "docs" / "rows").iterdir()}
+
+
+def test_a_training_broken_off_is_not_finished(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "cub50", per_class=1, trained_on=1)
+    tools = RealTools(tmp_path / "cub50", TINY, lambda _: None)
+    longer = replace(TINY, schedule=ScheduleTable(epochs=3, batch=4))
+    for epoch in range(1, 4):
+        Checkpoint(longer.to_dict(), longer.digest(), CLASSES, CLASSES, {}, "cub50", "", epoch).save(tmp_path / LAST)
+        assert tools.finished(longer, tmp_path) == (epoch == 3)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (verdict(), "kept by its judge: agreement 0.600 with it, 0.500 without, difference +0.100 ± 0.020 over 125"),
+        (verdict(helps=False), "left out by its judge: agreement 0.400 with it, 0.500 without, difference -0.100"),
+        (HeadVerdict(False, 0, 0.0, 0.0, 0.0, "only 3 views"), "objectness head: only 3 views"),
+    ],
+)
+def test_the_verdict_is_said_in_a_line(found: HeadVerdict, words: str) -> None:
+    assert words in verdict_in_words(found)
 
 
 def test_hidden_pixels_are_the_mean_in_all_channels_and_the_same_each_time() -> None:
@@ -153,16 +191,18 @@ def test_pictures_without_boxes_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_list_says_what_is_done_and_the_report_is_made_again(tmp_path: Path) -> None:
-    record("plain").save(tmp_path / "rows")
+    with_head(record("plain"), 150).save(tmp_path / "rows")
+    record("has-32").save(tmp_path / "rows")
     code, said = call("--list", "--out", str(tmp_path))
     assert code == 0
-    assert [line.split()[:3] for line in said.splitlines()[1:3]] == [
+    assert [line.split()[:3] for line in said.splitlines()[1:4]] == [
         ["plain", "0", "done"],
-        ["has-32", "0", "to", "do"][:3],
+        ["has-32", "0", "before"],
+        ["has-mixed", "0", "to"],
     ]
     code, said = call("--report-only", "--out", str(tmp_path))
     assert code == 0, said
-    assert "1 of 20 runs" in (tmp_path / "cub50.md").read_text("utf-8")
+    assert "2 of 20 runs" in (tmp_path / "cub50.md").read_text("utf-8")
 
 
 def test_both_schedules_are_recipes_and_differ() -> None:

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from localization.atomic import write_text
 from localization.errors import UserError
+from studies.results.heads import heads_json, summarise_heads
 from studies.results.machine import machine_in_words, today
 from studies.results.plots import write_plot
 from studies.results.report import report
 from studies.results.rows import HIDE_AND_SEEK, PLAIN, ROWS, SCHEDULES, Run, chosen_rows, ordered_runs
-from studies.results.run import Say, Study, run_all, to_do
+from studies.results.run import Say, Study, before_heads, run_all, to_do
 from studies.results.table import summarise, to_json
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ def results(
     rows: Annotated[str, typer.Option(help=f"Only these rows, with commas between; {ILSVRC} is one too.")] = "",
     full: Annotated[bool, typer.Option("--full", help="The long schedule for a GPU, into OUT/full.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the rows and what is done, and run nothing.")] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train again, too, where a record lacks a map and its model is gone.")
+    ] = False,
     report_only: Annotated[bool, typer.Option("--report-only", help="Write the report from the records.")] = False,
 ) -> None:
     """Train and score the rows of the results table; what is done is kept, and the same command goes on."""
@@ -59,7 +63,7 @@ def results(
     folder = _data_folder(data)
     say = _line
     if chosen:
-        _make_table(study, ordered_runs(chosen), folder, say)
+        _make_table(study, ordered_runs(chosen), folder, say, retrain=retrain)
     if with_ilsvrc:
         _make_ilsvrc(out, folder, say, again=ILSVRC in names)
 
@@ -72,12 +76,13 @@ def write_report(study: Study) -> None:
     """
     summaries = summarise(study.records())
     write_text(study.out / "cub50.md", report(summaries, study.schedule))
-    write_text(study.out / "cub50.json", json.dumps(to_json(summaries, study.schedule), indent=1) + "\n")
+    document = {**to_json(summaries, study.schedule), "default_map": heads_json(summarise_heads(summaries))}
+    write_text(study.out / "cub50.json", json.dumps(document, indent=1) + "\n")
     if any(summary.records for summary in summaries):
         write_plot(summaries, study.out / "cub50.png")
 
 
-def _make_table(study: Study, runs: list[Run], data: Path, say: Say) -> None:
+def _make_table(study: Study, runs: list[Run], data: Path, say: Say, *, retrain: bool) -> None:
     if not (data / CUB).is_dir():
         raise UserError(f"{data} holds no {CUB}/, the first 50 classes of CUB-200-2011: put it there, or give --data.")
     from studies.results.tools import RealTools, stopped
@@ -85,7 +90,7 @@ def _make_table(study: Study, runs: list[Run], data: Path, say: Say) -> None:
     tools = RealTools(data / CUB, study.base, say)
     write_report(study)
     try:
-        run_all(study, runs, tools, lambda: write_report(study), say)
+        run_all(study, runs, tools, lambda: write_report(study), say, retrain=retrain)
         _make_grid(study, tools, say)
     except KeyboardInterrupt as stop:
         raise stopped(130) from stop
@@ -136,11 +141,12 @@ def _data_folder(data: Path | None) -> Path:
 
 def _list(study: Study, runs: list[Run]) -> None:
     waiting = {run.name for run in to_do(study, runs)}
+    older = {run.name for run in before_heads(study, runs)}
     table = Table(box=None, pad_edge=False)
     for heading in ("row", "seed", "state", "method"):
         table.add_column(heading, no_wrap=True)
     for run in runs:
-        state = "to do" if run.name in waiting else "done"
+        state = "to do" if run.name in waiting else "before heads" if run.name in older else "done"
         table.add_row(run.row.name, str(run.seed), state, run.row.label)
     Console().print(table)
 

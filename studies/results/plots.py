@@ -1,7 +1,7 @@
-"""`cub50.png`: GT-known Loc of every method with both maps, and its difference to plain training."""
+"""`cub50.png`: GT-known Loc of every method with each map, and its difference to plain training."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from localization.errors import UserError
+from studies.results.records import Kind
 from studies.results.table import RowSummary
 
-# Two of Okabe and Ito's colours that differ for every kind of colour vision ("Color Universal Design", 2008), and two
-# marks, so that the maps are told apart in grey too.
-STYLES = {
+# Three of Okabe and Ito's colours that differ for every kind of colour vision ("Color Universal Design", 2008), and
+# three marks, so that the maps are told apart in grey too.
+STYLES: Mapping[Kind, tuple[str, str, str]] = {
     "plain": ("#0072B2", "o", "plain map, best threshold"),
     "spread": ("#D55E00", "s", "spread map, Otsu's threshold"),
+    "objectness": ("#009E73", "^", "objectness map, constant cut (of runs with a head)"),
 }
 SHIFT = 0.14  # of a line: one map's points above the other's
 METRIC = "gt_known_loc"
@@ -33,20 +35,26 @@ def write_plot(summaries: Sequence[RowSummary], file: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     levels, differences = figure.subplots(1, 2, sharey=True)
     places = np.arange(len(run))[::-1]
-    for offset, (kind, (colour, marker, label)) in zip((SHIFT, -SHIFT), STYLES.items(), strict=True):
+    for offset, (kind, (colour, marker, label)) in zip((SHIFT, -SHIFT, 0.0), STYLES.items(), strict=True):
         look = {"color": colour, "marker": marker, "linestyle": "none", "capsize": 3, "markersize": 6}
-        values = [s.metrics[kind, METRIC].mean for s in run]
-        levels.errorbar(values, places + offset, xerr=[_picture_error(s, kind) for s in run], label=label, **look)
-        compared = [(place, s.differences[kind, METRIC]) for place, s in zip(places, run, strict=True) if s.differences]
+        scored = [(place + offset, *found) for place, s in zip(places, run, strict=True) if (found := _level(s, kind))]
+        if scored:
+            heights, values, errors = zip(*scored, strict=True)
+            levels.errorbar(values, heights, xerr=errors, label=label, **look)
+        compared = [
+            (place + offset, s.differences[kind, METRIC])
+            for place, s in zip(places, run, strict=True)
+            if (kind, METRIC) in s.differences
+        ]
         if compared:
-            heights = [place + offset for place, _ in compared]
-            errors = [difference.error for _, difference in compared]
+            heights = tuple(height for height, _ in compared)
+            errors = tuple(difference.error for _, difference in compared)
             differences.errorbar([difference.mean for _, difference in compared], heights, xerr=errors, **look)
     levels.set_yticks(places, [_label(s) for s in run])
     _dress(levels, "GT-known Loc, %\n(± one standard error over pictures)")
     _dress(differences, "points against plain training\n(± one paired standard error)")
     differences.axvline(0, color="0.35", linewidth=1, linestyle="--")
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(loc="outside upper center", ncols=len(STYLES), frameon=False)
     stream = io.BytesIO()
     canvas.print_figure(stream, format="png", dpi=110)
     try:
@@ -55,10 +63,13 @@ def write_plot(summaries: Sequence[RowSummary], file: Path) -> None:
         raise UserError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def _picture_error(summary: RowSummary, kind: str) -> float:
-    """Standard error of the mean over pictures, a picture's hits averaged over the seeds first."""
-    hits = np.stack([record.hits(kind)[METRIC] for record in summary.records]).mean(0)
-    return float(hits.std(ddof=1) / np.sqrt(len(hits)))
+def _level(summary: RowSummary, kind: Kind) -> tuple[float, float] | None:
+    """Mean, and its standard error over pictures, a picture's hits averaged over the seeds first; None of no run."""
+    runs = [record.hits(kind)[METRIC] for record in summary.records if kind in record.maps]
+    if not runs:
+        return None
+    hits = np.stack(runs).mean(0)
+    return float(hits.mean()), float(hits.std(ddof=1) / np.sqrt(len(hits)))
 
 
 def _label(summary: RowSummary) -> str:

@@ -7,9 +7,9 @@ are gone, and the recipe's hash, so that a row is run again when its recipe has 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from localization.errors import UserError
 
 IOU = 0.5  # a box is right from here on
 _DIGITS = 3  # of a stored IoU
+
+Kind = Literal["plain", "spread", "objectness"]
+KINDS: tuple[Kind, ...] = ("plain", "spread", "objectness")
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,32 @@ class MapOutcome:
 
 
 @dataclass(frozen=True)
+class HeadVerdict:
+    """What the judge of the run's objectness head said, from training pictures and without boxes.
+
+    Agreement is the mean IoU, 0 to 1, of a picture's box and its smaller copy's (`training.objectness.judge`).
+    """
+
+    helps: bool
+    pictures: int  # that judged; 0 where there was nothing to fit a head to
+    with_head: float
+    without: float
+    error: float  # one paired standard error of the difference
+    reason: str = ""  # why it does not help, or why there is no head
+
+    @property
+    def difference(self) -> float:
+        """What the head changes of the agreement."""
+        return self.with_head - self.without
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """One run: how it was trained, and what it answered on every test picture."""
+    """One run: how it was trained, and what it answered on every test picture.
+
+    A run scored before networks had objectness heads has no `verdict`. One whose network no head could be fitted to has
+    a verdict and no `objectness`; else that map is scored whatever the verdict, so that the judge can be checked.
+    """
 
     row: str
     seed: int
@@ -59,15 +86,32 @@ class RunRecord:
     versions: Mapping[str, str]
     revision: str
     date: str  # ISO, the day it was scored
+    objectness: MapOutcome | None = None  # at the head's constant cut
+    verdict: HeadVerdict | None = None
 
     def __post_init__(self) -> None:
-        counts = {len(self.correct), len(self.plain.ious), len(self.spread.ious)}
+        counts = {len(self.correct), *(len(outcome.ious) for outcome in self.maps.values())}
         if len(counts) != 1 or not self.correct:
             raise ValueError(f"a record needs one outcome per picture, not {sorted(counts)} of them")
 
-    def hits(self, kind: str) -> Mapping[str, NDArray[np.float64]]:
-        """[pictures] of 0 and 100 per metric, for the map `kind`: "plain" or "spread"."""
-        located = (self.plain if kind == "plain" else self.spread).located
+    @property
+    def maps(self) -> Mapping[Kind, MapOutcome]:
+        """The outcome of each kind of map that was scored."""
+        found = {"plain": self.plain, "spread": self.spread, "objectness": self.objectness}
+        return {kind: outcome for kind in KINDS if (outcome := found[kind]) is not None}
+
+    @property
+    def default_map(self) -> Kind:
+        """The map that an export of this run shows: the objectness map where the judge keeps the head."""
+        return (
+            "objectness"
+            if self.objectness is not None and self.verdict is not None and self.verdict.helps
+            else "spread"
+        )
+
+    def hits(self, kind: Kind) -> Mapping[str, NDArray[np.float64]]:
+        """[pictures] of 0 and 100 per metric, for a map of `kind` that was scored."""
+        located = self.maps[kind].located
         correct = np.array(self.correct)
         return {
             "gt_known_loc": 100.0 * located,
@@ -79,8 +123,10 @@ class RunRecord:
         """Write `folder`/ROW-seedN.json, which holds the old record or the whole new one, whatever happens."""
         values = asdict(self)
         values["correct"] = "".join("01"[right] for right in self.correct)
-        for kind in ("plain", "spread"):
-            values[kind]["ious"] = [_truncated(iou) for iou in values[kind]["ious"]]
+        for kind in self.maps:
+            values[kind]["ious"] = [truncated(iou) for iou in values[kind]["ious"]]
+        if self.verdict is None:
+            del values["objectness"], values["verdict"]
         # One field a line: a changed record then shows in a diff what changed.
         lines = ",\n".join(
             f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in values.items()
@@ -99,10 +145,13 @@ class RunRecord:
         try:
             values = json.loads(path.read_text("utf-8"))
             values["correct"] = tuple(bit == "1" for bit in values["correct"])
-            for kind in ("plain", "spread"):
-                outcome = values[kind]
-                values[kind] = MapOutcome(outcome["metrics"], tuple(outcome["ious"]), outcome["threshold"])
-            return cls(**{f.name: values[f.name] for f in fields(cls)})
+            for kind in KINDS:
+                if (outcome := values.get(kind)) is not None:
+                    values[kind] = MapOutcome(outcome["metrics"], tuple(outcome["ious"]), outcome["threshold"])
+            if (verdict := values.get("verdict")) is not None:
+                values["verdict"] = HeadVerdict(**verdict)
+            optional = {f.name for f in fields(cls) if f.default is not MISSING}
+            return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values or f.name not in optional})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is no record of `seekcam results`: delete it and the row is run again.") from error
 
@@ -125,6 +174,6 @@ def fingerprint(pictures: Sequence[LabelledPicture], root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _truncated(iou: float) -> float:
+def truncated(iou: float) -> float:
     """Fewer digits, never more than it was: a box that was wrong stays wrong."""
     return float(np.floor(iou * 10**_DIGITS + 1e-9) / 10**_DIGITS)

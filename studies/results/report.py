@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from studies.results.circumstances import circumstances
+from studies.results.head_section import head_section
+from studies.results.heads import summarise_heads
 from studies.results.markdown import bullets, markdown_table, with_error, with_spread
 from studies.results.published import published_tables
 from studies.results.sentences import maps_compared, overview, seed_noise, verdicts
@@ -13,14 +15,17 @@ COMMANDS: Mapping[str, str] = {"small": "make results", "full": 'make results AR
 
 TITLES = {
     "plain": "Plain class map, best threshold",
-    "spread": "Spread map, Otsu's threshold (the default; nothing tuned)",
+    "spread": "Spread map, Otsu's threshold (the default without an objectness head; nothing tuned)",
 }
 EXPLAINED = {
     "plain": (
         "The threshold is the one fixed value that suits these very test pictures best, as the papers choose it: an "
         "upper bound, found for each run by itself."
     ),
-    "spread": 'As `seekcam serve` streams it, without its smoothing over time and its answer "not sure".',
+    "spread": (
+        "As `seekcam serve` streams it from a model without an objectness head, without its smoothing over time and "
+        'its answer "not sure".'
+    ),
 }
 _TITLE = """\
 # CUB-50 from EfficientNet-Lite0: does Hide-and-Seek help?
@@ -46,6 +51,7 @@ def report(summaries: Sequence[RowSummary], schedule: str) -> str:
     if records:
         parts.append("## What came out\n\n" + _sentences(summaries))
         parts += [f"## {TITLES[kind]}\n\n{EXPLAINED[kind]}\n\n{results_table(summaries, kind)}" for kind in TITLES]
+        parts.append(head_section(summarise_heads(summaries)))
         parts.append("![GT-known localization by method](cub50.png)\n")
         parts.append(_DIFFERENCES + differences_table(summaries))
         parts.append("## How it was made\n\n" + circumstances(records, command))

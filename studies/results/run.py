@@ -1,13 +1,16 @@
-"""Run the rows of the table one after the other: what has a record is left alone, what was broken off goes on."""
+"""Run the rows of the table one after the other: what has a record is left alone, what was broken off goes on.
+
+A record from before networks had objectness heads is completed from its checkpoint, where that is still there.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 
-from studies.results.records import MapOutcome, RunRecord, load_records
+from studies.results.records import HeadVerdict, MapOutcome, RunRecord, load_records, truncated
 from studies.results.rows import ROWS, Row, Run, recipe_of
 from training.recipe import Recipe
 
@@ -16,22 +19,24 @@ Say = Callable[[str], None]  # one line for the person
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training, exported."""
+    """A finished training, exported with the objectness head that was fitted to it."""
 
     model: Path
     epochs: int
     seconds_per_epoch: float  # median
+    verdict: HeadVerdict
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model answered on the test pictures, with both maps."""
+    """What a model answered on the test pictures, with each of its maps."""
 
     correct: tuple[bool, ...]
     plain: MapOutcome
     spread: MapOutcome
     versions: Mapping[str, str]
     revision: str
+    objectness: MapOutcome | None = None  # None: no head could be fitted
 
 
 class Tools(Protocol):
@@ -40,6 +45,9 @@ class Tools(Protocol):
     pictures: str  # fingerprint of the test pictures
     machine: str
     today: str  # ISO
+
+    def finished(self, recipe: Recipe, folder: Path) -> bool:
+        """Whether the last checkpoint of a whole training by `recipe` lies in `folder`."""
 
     def train(self, recipe: Recipe, folder: Path) -> Trained:
         """Train by `recipe` in `folder`, going on with what lies there, and export the last checkpoint."""
@@ -94,19 +102,43 @@ def to_do(study: Study, runs: Sequence[Run], pictures: str | None = None) -> lis
     return [run for run in runs if (run.row.name, run.seed) not in done]
 
 
-def run_all(study: Study, runs: Sequence[Run], tools: Tools, after_each: Callable[[], None], say: Say) -> None:
+def before_heads(study: Study, runs: Sequence[Run]) -> list[Run]:
+    """Those of `runs` whose record holds neither an objectness map nor why there is none."""
+    lacking = {(r.row, r.seed) for r in study.records() if r.verdict is None}
+    return [run for run in runs if (run.row.name, run.seed) in lacking]
+
+
+def run_all(
+    study: Study,
+    runs: Sequence[Run],
+    tools: Tools,
+    after_each: Callable[[], None],
+    say: Say,
+    *,
+    retrain: bool = False,
+) -> None:
     """Train, export and score what is to do of `runs`, in their order, each record written as soon as it is there.
+
+    A record from before heads is made again from its checkpoint, and left as it is where that is gone.
 
     Args:
         after_each: writes the report.
+        retrain: train the rows of such records again where their checkpoint is gone.
 
     Raises:
         UserError: a training or an export failed, or was interrupted; all earlier records are kept.
     """
     waiting = to_do(study, runs, tools.pictures)
     say(f"{len(runs) - len(waiting)} of {len(runs)} runs have their record, {len(waiting)} to do")
-    for number, run in enumerate(waiting, 1):
-        say(f"run {number} of {len(waiting)}: {run.row.label}, seed {run.seed}")
+    older = [run for run in before_heads(study, runs) if run not in waiting]
+    gone = [run for run in older if not tools.finished(recipe_of(run, study.base), study.folder(run))]
+    if older:
+        say(_on_older(len(older) - len(gone), gone, study.work, retrain=retrain))
+    left = [] if retrain else gone
+    planned = [run for run in runs if run in waiting or (run in older and run not in left)]
+    kept = {(record.row, record.seed): record for record in study.records()}
+    for number, run in enumerate(planned, 1):
+        say(f"run {number} of {len(planned)}: {run.row.label}, seed {run.seed}")
         recipe = recipe_of(run, study.base)
         trained = tools.train(recipe, study.folder(run))
         scored = tools.score(trained.model, run.row)
@@ -126,17 +158,61 @@ def run_all(study: Study, runs: Sequence[Run], tools: Tools, after_each: Callabl
             versions=scored.versions,
             revision=scored.revision,
             date=tools.today,
+            objectness=scored.objectness,
+            verdict=trained.verdict,
         )
+        before = kept.get((record.row, record.seed))
+        if run in older and before is not None:
+            record = _made_again(before, record, say)
         record.save(study.rows)
         after_each()
         say(_sentence(record))
 
 
+def same_outcomes(one: RunRecord, other: RunRecord) -> bool:
+    """Whether both say the same of every picture with the maps that all runs have, in the digits that are kept."""
+
+    def kept(outcome: MapOutcome) -> list[float]:
+        return [truncated(iou) for iou in outcome.ious]
+
+    return one.correct == other.correct and all(
+        kept(ours) == kept(theirs) for ours, theirs in ((one.plain, other.plain), (one.spread, other.spread))
+    )
+
+
+def _made_again(before: RunRecord, record: RunRecord, say: Say) -> RunRecord:
+    """`record`; where it came out as `before` it is the same training, which keeps the time that it took first."""
+    if same_outcomes(before, record):
+        say(f"{record.row} seed {record.seed}: every outcome with the maps that were scored before is as it was")
+        return replace(record, seconds_per_epoch=before.seconds_per_epoch)
+    say(
+        f"{record.row} seed {record.seed}: NOT as it was, and the whole record is what came out now; before, "
+        + _sentence(before)
+    )
+    return record
+
+
+def _on_older(found: int, gone: Sequence[Run], work: Path, *, retrain: bool) -> str:
+    count = found + len(gone)
+    text = f"{count} {'record was' if count == 1 else 'records were'} made before heads; {found} of them from a "
+    text += "checkpoint that is still there: scored again"
+    if gone:
+        names = ", ".join(run.name for run in gone)
+        text += f"; no finished checkpoint in {work} of {names}: "
+        text += "trained again" if retrain else "left as they are (--retrain trains them again)"
+    return text
+
+
 def _sentence(record: RunRecord) -> str:
     plain, spread = record.hits("plain"), record.hits("spread")
+    head = ""
+    if record.objectness is not None and record.verdict is not None:
+        says = "keeps" if record.verdict.helps else "leaves out"
+        found = record.hits("objectness")["gt_known_loc"].mean()
+        head = f", objectness {found:.1f} (the judge {says} the head)"
     return (
         f"{record.row} seed {record.seed}: Top-1 Clas {plain['top1_clas'].mean():.1f}, GT-known Loc plain "
-        f"{plain['gt_known_loc'].mean():.1f} (best threshold), spread {spread['gt_known_loc'].mean():.1f} (Otsu)"
+        f"{plain['gt_known_loc'].mean():.1f} (best threshold), spread {spread['gt_known_loc'].mean():.1f} (Otsu){head}"
     )
 
 

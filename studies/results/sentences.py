@@ -69,17 +69,18 @@ def _verdict(summary: RowSummary, difference: Difference) -> str:
     label = summary.row.label[0].upper() + summary.row.label[1:]
     change = f"{label} changes GT-known Loc by {signed(difference.mean)} ± {difference.error:.1f} points"
     over = f" (mean of {seeds} seeds)" if seeds > 1 else " (one seed)"
+    return f"{change}{over}: {clearness(difference)}."
+
+
+def clearness(difference: Difference) -> str:
+    """Whether a difference is beyond noise, and in which direction."""
     if difference.beyond_noise:
         word = "better" if difference.mean > 0 else "worse"
-        how = (
-            f"{word} in every seed, and beyond two standard errors"
-            if seeds > 1
-            else f"{word}, beyond two standard errors"
-        )
-        return f"{change}{over}: {how}."
+        several = len(difference.by_seed) > 1
+        return f"{word}{' in every seed, and' if several else ','} beyond two standard errors"
     if abs(difference.mean) > 2 * difference.error:
-        return f"{change}{over}: beyond two standard errors, but the seeds disagree in sign, so no clear difference."
-    return f"{change}{over}: no difference beyond noise."
+        return "beyond two standard errors, but the seeds disagree in sign, so no clear difference"
+    return "no difference beyond noise"
 
 
 def seed_noise(summaries: Sequence[RowSummary], kind: str) -> str:

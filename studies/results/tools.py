@@ -4,16 +4,18 @@ import json
 import statistics
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from export.objectness import head_for
 from export.onnx import export_network
 from export.trained import describe_trained, rebuild
 from localization.atomic import write_text
 from localization.card import MapKind
-from localization.datasets.dataset import TEST, DatasetError, LabelledPicture
+from localization.datasets.dataset import TEST, DatasetError, LabelledPicture, PictureSet
 from localization.datasets.layouts import read_pictures
 from localization.model import LocalizationModel
 from localization.pictures import Pixels
@@ -21,10 +23,10 @@ from localization.score import score_model
 from localization.scores import Scores
 from localization.settings import AnalysisSettings
 from studies.results.machine import machine_in_words, today
-from studies.results.records import MapOutcome, fingerprint
+from studies.results.records import HeadVerdict, MapOutcome, fingerprint
 from studies.results.rows import Row
 from studies.results.run import Say, Scored, Trained
-from training.checkpoint import Checkpoint
+from training.checkpoint import Checkpoint, CheckpointError
 from training.curves import EpochRow
 from training.failures import InterruptedRunError
 from training.fit import fit
@@ -33,7 +35,9 @@ from training.progress import Silent
 from training.recipe import NetworkTable, Recipe
 
 MODEL = "model.onnx"  # in the run folder
-TRAINED = "trained.json"  # beside it, written last
+# Beside it, written last; a model from before heads lies there without this file, and is made again.
+EXPORTED = "exported.json"
+LAST = "last.pt"
 MASK_SEED = 0
 
 
@@ -60,29 +64,44 @@ class RealTools:
         self._fill = pixel_fill(base.network)
         self._say = say
 
+    def finished(self, recipe: Recipe, folder: Path) -> bool:
+        """Whether the last checkpoint of a whole training by `recipe` lies in `folder`."""
+        try:
+            checkpoint = Checkpoint.load(folder / LAST)
+        except CheckpointError:
+            return False
+        return checkpoint.recipe_hash == recipe.digest() and checkpoint.epoch >= recipe.schedule.epochs
+
     def train(self, recipe: Recipe, folder: Path) -> Trained:
         """Train by `recipe` in `folder`, going on with what lies there, and export the last checkpoint.
 
         Raises:
             UserError: what `fit` and the export say; `InterruptedRunError` when the person stopped it.
         """
-        model, note = folder / MODEL, folder / TRAINED
+        model, note = folder / MODEL, folder / EXPORTED
         if model.is_file() and note.is_file():  # of a row that shares this training, or was broken off while scoring
-            return Trained(model, **json.loads(note.read_text("utf-8")))
+            values = json.loads(note.read_text("utf-8"))
+            return Trained(model, **{**values, "verdict": HeadVerdict(**values["verdict"])})
         try:
             result = fit(self.set, recipe, folder, resume=True, report=EpochLines(recipe.schedule.epochs, self._say))
         except InterruptedRunError as stop:
             raise stopped(stop.exit_code) from stop
-        export_last(result.last, model)
-        seconds = statistics.median(row.seconds for row in result.rows)
-        write_text(note, json.dumps({"epochs": len(result.rows), "seconds_per_epoch": seconds}) + "\n")
-        return Trained(model, len(result.rows), seconds)
+        verdict = export_last(result.last, model, self.set)
+        self._say(f"  {verdict_in_words(verdict)}")
+        trained = Trained(model, len(result.rows), statistics.median(row.seconds for row in result.rows), verdict)
+        values = {"epochs": trained.epochs, "seconds_per_epoch": trained.seconds_per_epoch, "verdict": asdict(verdict)}
+        write_text(note, json.dumps(values) + "\n")
+        return trained
 
     def score(self, model: Path, row: Row) -> Scored:
-        """Score with the plain and the spread map; the masks of input dropout are the same for both."""
+        """Score with every map that the model has; the masks of input dropout are the same for all."""
         loaded = LocalizationModel(model, "cpu")
         plain = self._score(loaded, "plain", row.hidden_at_test)
         spread = self._score(loaded, "spread", row.hidden_at_test)
+        objectness: MapOutcome | None = None
+        if loaded.card.objectness:
+            scores = self._score(loaded, "objectness", row.hidden_at_test)
+            objectness = MapOutcome(numbers(scores), tuple(image.held_iou for image in scores.images), loaded.card.cut)
         return Scored(
             correct=tuple(image.top1 for image in plain.images),
             plain=MapOutcome(
@@ -91,6 +110,7 @@ class RealTools:
             spread=MapOutcome(numbers(spread), tuple(image.held_iou for image in spread.images), None),
             versions=loaded.card.versions,
             revision=loaded.card.revision,
+            objectness=objectness,
         )
 
     def _score(self, model: LocalizationModel, kind: MapKind, hidden: float) -> Scores:
@@ -119,11 +139,34 @@ def stopped(exit_code: int) -> InterruptedRunError:
     )
 
 
-def export_last(checkpoint_file: Path, file: Path) -> None:
-    """Write the fp32 model of a checkpoint, verified; its threshold stays uncalibrated: no row is scored by it."""
+def export_last(checkpoint_file: Path, file: Path, pictures: PictureSet) -> HeadVerdict:
+    """Write the fp32 model of a checkpoint, verified; its threshold stays uncalibrated: no row is scored by it.
+
+    Its objectness head is fitted to the training part of `pictures`, some of which judge it where nothing was held out
+    for validation. The file has the head whatever the verdict, as the table asks whether the judge is right; a file
+    that `seekcam export` writes has it only where the judge keeps it.
+    """
     checkpoint = Checkpoint.load(checkpoint_file)
     network, recipe = rebuild(checkpoint, checkpoint_file)
-    export_network(network, describe_trained(network, checkpoint, recipe, recipe.name), file)
+    card = describe_trained(network, checkpoint, recipe, recipe.name)
+    outcome = head_for(network, card, pictures, seed=recipe.seed, regardless=True)
+    export_network(network, card, file, objectness=outcome.head)
+    found = outcome.verdict
+    if found is None:
+        return HeadVerdict(False, 0, 0.0, 0.0, 0.0, outcome.reason)
+    with_head, without, error = (round(share, 5) for share in (found.with_head, found.without, found.error))
+    return HeadVerdict(found.helps, found.pictures, with_head, without, error, outcome.reason)
+
+
+def verdict_in_words(verdict: HeadVerdict) -> str:
+    """What the judge said, in a line."""
+    if not verdict.pictures:
+        return f"objectness head: {verdict.reason}"
+    return (
+        f"objectness head {'kept' if verdict.helps else 'left out'} by its judge: agreement {verdict.with_head:.3f} "
+        f"with it, {verdict.without:.3f} without, difference {verdict.difference:+.3f} ± {verdict.error:.3f} over "
+        f"{verdict.pictures} training pictures"
+    )
 
 
 def hide_pixels(frame: Pixels, probability: float, fill: tuple[int, int, int], seed: int) -> Pixels:

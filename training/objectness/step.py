@@ -1,7 +1,7 @@
 """The training step that gives a trained network its objectness head: features once, pseudo masks, fit, verdict.
 
 It takes one to three minutes on two CPU cores for a thousand pictures, and the same pictures and seed give the same
-head. Nothing of the network changes. A head that does not help (`judge`) is not given out.
+head. Nothing of the network changes. A head that does not help (`judge`) is given out only to who asks for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,10 @@ def silent(_stage: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A head, or why there is none; `verdict` where it came to one."""
+    """A head, or why there is none; `verdict` where it came to one.
+
+    A head may come with a verdict that speaks against it, and the reason then, where it was asked for regardless.
+    """
 
     head: ObjectnessHead | None
     verdict: Verdict | None
@@ -45,6 +48,7 @@ def train_objectness(
     *,
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
+    regardless: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
     """Fit a head to `network` on pictures of any set, and judge it on others.
@@ -58,6 +62,7 @@ def train_objectness(
         labels: for each class of the set the network's own index; None where it has no such class: for pictures of
             these the class that the network ranks first is taken.
         facts: for the card, beside those that this step knows: licence, source.
+        regardless: give out a head that does not help too: for a study that checks the judge.
     """
     teaching, judging, held_out = _parts(pictures, labels)
     found = collect(network, shape, teaching, seed=seed, on_progress=_stage(progress, "reading features"))
@@ -66,9 +71,12 @@ def train_objectness(
     except TooFewViewsError as error:
         return Outcome(None, None, str(error))
     verdict = judge(network, head, shape, judging, seed=seed, on_progress=_stage(progress, "judging"))
+    reason = ""
     if not verdict.helps:
         few = f"only {verdict.pictures} pictures could judge it, {LEAST} are needed"
-        return Outcome(None, verdict, few if verdict.pictures < LEAST else str(verdict))
+        reason = few if verdict.pictures < LEAST else str(verdict)
+        if not regardless:
+            return Outcome(None, verdict, reason)
     if held_out:
         rest = collect(network, shape, judging, seed=seed, on_progress=_stage(progress, "reading features"))
         found = found.joined(rest)
@@ -86,7 +94,7 @@ def train_objectness(
         },
         **(facts or {}),
     }
-    return Outcome(head, verdict)
+    return Outcome(head, verdict, reason)
 
 
 def _parts(pictures: PictureSet, labels: Sequence[int | None]) -> tuple[list[Item], list[Item], bool]:
