@@ -37,7 +37,7 @@ def paired(ours: Scores, base: Scores, measure: Measure, size: str = "") -> Diff
 def side_table(first: Scores, second: Scores) -> Table:
     """A line for each measure: both sides, and what the first changes."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("percent")
+    table.add_column("percent", no_wrap=True)
     for scores in (first, second):
         table.add_column(f"{scores.model}\n{scores.map} map, {scores.method}", justify="right")
     table.add_column("difference ± one\npaired standard error", justify="right")
@@ -51,13 +51,14 @@ def side_table(first: Scores, second: Scores) -> Table:
         table.add_row(label, *(f"{mean:.2f}" for mean in means), f"{found.mean:+.2f} ± {found.error:.2f}")
     v2 = "max_box_acc_v2"
     table.add_row("MaxBoxAccV2", *(f"{v[v2]:.2f}" for v in values), f"{_change(values, v2):+.2f}")
+    table.add_row("GT-known Loc by the share that the object covers:")
     for one, other in zip(first.by_size, second.by_size, strict=True):
         cells = (f"{group.gt_known_loc:.2f}" for group in (one, other))
         change = ""
         if one.images > 1:
             found = paired(first, second, BOXED["GT-known Loc"], one.name)
             change = f"{found.mean:+.2f} ± {found.error:.2f}"
-        table.add_row(f"GT-known Loc, object {one.name} ({one.images})", *cells, change)
+        table.add_row(f"  {one.name} ({one.images})", *cells, change)
     return table
 
 
