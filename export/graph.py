@@ -44,17 +44,28 @@ _RECTIFIED = ("gradcam", "layercam", "gradcam++")  # methods that end in a ReLU 
 
 
 class CamOutputs(NamedTuple):
-    """What the graph answers for a batch of B frames, k classes each; a graph with a head, all of it."""
+    """What a graph without an objectness head answers for a batch of B frames, k classes each."""
 
     logits: Tensor  # float32 (B, C)
     chosen: Tensor  # int64 (B, k): the classes that were mapped
     maps: Tensor  # float32 (B, k, h, w), by method, not normalised
     spread: Tensor  # float32 (B, k, h16, w16) in [0, 1]
-    threshold: Tensor  # float32 (B, k): Otsu's, of each spread map; with a head the constant cut
+    threshold: Tensor  # float32 (B, k): Otsu's, of each spread map
     features: Tensor  # float32 (B, K, h, w)
-    objectness: Tensor | None = None  # float32 (B, 1, h16, w16) in [0, 1]: the plane
-    affinity: Tensor | None = None  # float32 (B, k, h16, w16) in [0, 1]: what `spread` is without a head
-    affinity_threshold: Tensor | None = None  # float32 (B, k): Otsu's of it
+
+
+class ObjectnessOutputs(NamedTuple):
+    """What a graph with a head answers."""
+
+    logits: Tensor
+    chosen: Tensor
+    maps: Tensor
+    spread: Tensor  # float32 (B, k, h16, w16) in [0, 1], by the head's rule
+    threshold: Tensor  # float32 (B, k): the constant cut
+    features: Tensor
+    objectness: Tensor  # float32 (B, 1, h16, w16) in [0, 1]: the plane
+    affinity: Tensor  # float32 (B, k, h16, w16) in [0, 1]: what `spread` is without a head
+    affinity_threshold: Tensor  # float32 (B, k): Otsu's of it
 
 
 class CamGraph(nn.Module):
@@ -91,8 +102,8 @@ class CamGraph(nn.Module):
         """What the graph's outputs are called, in their order."""
         return OUTPUTS if self.objectness is None else OUTPUTS + OBJECTNESS_OUTPUTS
 
-    def forward(self, frames: Tensor, classes: Tensor, method: Tensor) -> CamOutputs:
-        """All outputs; the shapes are those of the class and of `CamOutputs`."""
+    def forward(self, frames: Tensor, classes: Tensor, method: Tensor) -> CamOutputs | ObjectnessOutputs:
+        """All outputs; the shapes are those of the class and of what it answers."""
         weight = cast(Tensor, self.weight)
         last, stride16 = self.network.forward_features(self.normalise(frames))
         features = last.float()
@@ -114,7 +125,7 @@ class CamGraph(nn.Module):
             return CamOutputs(logits, chosen, maps, affinity, threshold, features)
         plane, objectness = objectness_maps(maps, guide, self.objectness)
         cut = torch.full_like(threshold, CUT)
-        return CamOutputs(logits, chosen, maps, objectness, cut, features, plane, affinity, threshold)
+        return ObjectnessOutputs(logits, chosen, maps, objectness, cut, features, plane, affinity, threshold)
 
 
 def one_hot(indices: Tensor, length: int) -> Tensor:

@@ -206,7 +206,7 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
         spread=max(
             _difference(found[name], getattr(wanted, name).numpy()) for name in graph.outputs if name in _SPREAD
         ),
-        objectness=(0.0 if wanted.objectness is None else _difference(found["objectness"], wanted.objectness.numpy())),
+        objectness=0.0 if graph.objectness is None else _difference(found["objectness"], wanted.objectness.numpy()),
         identity=float(np.abs(mean_plus_bias - own)[plain].max()) / max(scale, 1e-6),
     )
     if not agreement.holds:
