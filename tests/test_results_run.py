@@ -12,7 +12,17 @@ from localization.datasets.dataset import LabelledPicture
 from localization.errors import UserError
 from studies.results.records import RunRecord, fingerprint, load_records
 from studies.results.rows import FULL, ROWS, SMALL, Row, Run, chosen_rows, ordered_runs, recipe_of
-from studies.results.run import Scored, Study, Trained, before_heads, run_all, same_outcomes, same_training, to_do
+from studies.results.run import (
+    Scored,
+    Study,
+    Trained,
+    before_heads,
+    boxes_moved,
+    run_all,
+    same_run,
+    same_training,
+    to_do,
+)
 from tests.result_records import record, row_called, scored, verdict, with_head, with_random_outcomes
 from training.recipe import Recipe, ScheduleTable
 
@@ -189,7 +199,8 @@ def test_a_record_before_heads_is_made_again_from_its_checkpoint_and_keeps_its_t
         "1 record was made before heads; 1 of them from a checkpoint that is still there: scored again",
     ]
     (found,) = study.records()
-    assert same_outcomes(found, older)
+    assert same_run(found, older)
+    assert "as it was, but for 0 of 400 boxes" in said[3]
     assert (found.seconds_per_epoch, found.verdict, found.default_map) == (77.0, verdict(), "objectness")
     assert found.objectness is not None
     assert before_heads(study, runs) == []
@@ -208,12 +219,21 @@ def test_a_record_before_heads_is_left_alone_where_its_checkpoint_is_gone(study:
     assert study.records()[0].verdict == verdict()
 
 
+@pytest.mark.parametrize(("located", "same"), [(100, True), (104, True), (96, True), (105, False)])
+def test_one_box_in_a_hundred_may_differ_in_the_same_training(located: int, same: bool) -> None:
+    older, newer = record("plain", plain=100), record("plain", plain=located)
+    assert boxes_moved(older, newer) == abs(located - 100)
+    assert same_run(older, newer) == same
+    assert not same_run(older, replace(newer, correct=tuple(not right for right in newer.correct)))
+
+
 def test_a_training_that_comes_out_otherwise_replaces_the_whole_record_and_is_named(study: Study) -> None:
     older = made_before_heads(study, "has-44")
     said = run(study, Stub(there={study.folder(Run(row_called("has-44"), 0))}, located=110), "has-44")
     assert any("NOT as it was" in line and "plain 50.0 (best threshold)" in line for line in said)
     (found,) = study.records()
-    assert not same_outcomes(found, older)
+    assert not same_run(found, older)
+    assert boxes_moved(found, older) == 10
     assert found.seconds_per_epoch == 41.24
     assert found.plain.located.sum() == 110
 
