@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from export.gate import GateReport
 from export.graph import OBJECTNESS_OUTPUTS, OUTPUTS, CamGraph, CamOutputs, ObjectnessOutputs
 from export.onnx import describe_network, export_network
+from export.precision import Precision, convert
 from localization.boxes import find_boxes
 from localization.card import METHODS
-from localization.model import LocalizationModel
+from localization.model import LocalizationModel, read_card
 from localization.pipeline import localize
 from localization.settings import AnalysisSettings
 from tests.networks import SIDE, TinyNetwork, random_frames
@@ -170,8 +173,6 @@ def test_the_file_without_a_head_says_what_the_other_says_by_its_old_rule(with_h
 
 
 def test_the_operators_are_those_that_tensorrt_builds(with_head: tuple[Path, Path]) -> None:
-    import onnx
-
     graphs = [onnx.load(path).graph for path in with_head]
     added = {node.op_type for node in graphs[0].node} - {node.op_type for node in graphs[1].node}
     assert added <= {
@@ -188,6 +189,27 @@ def test_the_operators_are_those_that_tensorrt_builds(with_head: tuple[Path, Pat
         "Shape",
     }
     assert not {"NonZero", "If", "Loop", "Scan", "Einsum", "ScatterND"} & {node.op_type for node in graphs[0].node}
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_in_other_precisions_the_head_stays_in_float32_and_the_gate_looks_at_its_maps(
+    with_head: tuple[Path, Path], tmp_path: Path, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GateReport, "passes", lambda *_: True)  # random maps have boxes that hang on a hair
+    samples = (random_frames(16, seed=1).numpy(), random_frames(12, seed=2).numpy())
+    done = convert(with_head[0], tmp_path / "small.onnx", precision, "small", samples)
+    assert tuple(done.report.correlation) == ("objectness", "spread", "plain", "plane")
+    assert tuple(done.report.box_iou) == ("objectness", "spread", "plain", "plane")
+    assert min(figure.mean for figure in done.report.correlation.values()) > 0.98
+    graph = onnx.load(tmp_path / "small.onnx").graph
+    kinds = {weight.name: weight.data_type for weight in graph.initializer}
+    sides = {weight.name: sorted(weight.dims) for weight in graph.initializer}
+    of_head = [name for name, dims in sides.items() if dims == [16, 64]]
+    assert of_head
+    assert all(kinds[name] == onnx.TensorProto.FLOAT for name in of_head)
+    readers = [node for node in graph.node if set(node.input) & set(of_head)]
+    assert {node.op_type for node in readers} <= {"MatMul", "Gemm", "Transpose"}
+    assert read_card(tmp_path / "small.onnx").objectness == read_card(with_head[0]).objectness
 
 
 def test_a_head_of_another_network_is_refused_in_words(tmp_path: Path) -> None:
