@@ -35,12 +35,15 @@ def paired(ours: Scores, base: Scores, measure: Measure, size: str = "") -> Diff
 
 
 def side_table(first: Scores, second: Scores) -> Table:
-    """A line for each measure: both sides, and what the first changes."""
+    """A line for each measure: both sides, and what the first changes with one paired standard error."""
     table = Table(box=None, pad_edge=False)
     table.add_column("percent", no_wrap=True)
+    alike = first.model == second.model
     for scores in (first, second):
-        table.add_column(f"{scores.model}\n{scores.map} map, {scores.method}", justify="right")
-    table.add_column("difference ± one\npaired standard error", justify="right")
+        named = (f"{scores.map} map", *((scores.method,) if first.method != second.method else ()))
+        heading = "\n".join(named if alike else (scores.model, *named))
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("difference\n± one s.e.", justify="right", no_wrap=True)
     values = (first.to_json(), second.to_json())
     table.add_row("Top-1 Clas", *(f"{v['top1_clas']:.2f}" for v in values), f"{_change(values, 'top1_clas'):+.2f}")
     if len(first.boxed) < 2:
@@ -51,7 +54,7 @@ def side_table(first: Scores, second: Scores) -> Table:
         table.add_row(label, *(f"{mean:.2f}" for mean in means), f"{found.mean:+.2f} ± {found.error:.2f}")
     v2 = "max_box_acc_v2"
     table.add_row("MaxBoxAccV2", *(f"{v[v2]:.2f}" for v in values), f"{_change(values, v2):+.2f}")
-    table.add_row("GT-known Loc by the share that the object covers:")
+    table.add_row("GT-known Loc, object")
     for one, other in zip(first.by_size, second.by_size, strict=True):
         cells = (f"{group.gt_known_loc:.2f}" for group in (one, other))
         change = ""

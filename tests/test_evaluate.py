@@ -232,4 +232,4 @@ def test_two_maps_are_scored_side_by_side_with_paired_errors(
     change = document["compare"]["differences"]["mean IoU"]
     assert change["mean"] == pytest.approx(document["mean_iou"] - plain["mean_iou"], abs=0.02)
     assert change["error"] > 0
-    assert "difference ± one" in capsys.readouterr().out
+    assert "± one s.e." in capsys.readouterr().out

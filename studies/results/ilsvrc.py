@@ -56,12 +56,14 @@ def score_stock_models(data: Path, machine: str, today: str, say: Say) -> dict[s
                 continue
             say(f"scoring {name} with the {kind} map on {pictures.name}")
             found[kind] = score_model(model, pictures, AnalysisSettings(map=kind))
-            document["scores"].append({**found[kind].to_json(), "command": command(name, kind)})
+            numbers = found[kind].to_json()
+            del numbers["by_class"]  # a picture or none of each says nothing
+            document["scores"].append({**numbers, "command": command(name, kind)})
         for kind, other in pairwise(found):
             for label, measure in BOXED.items():
                 gain = paired(found[kind], found[other], measure)
-                numbers = {"mean": gain.mean, "error": gain.error}
-                document["gains"].append({"model": name, "map": kind, "against": other, "measure": label, **numbers})
+                change = {"mean": gain.mean, "error": gain.error}
+                document["gains"].append({"model": name, "map": kind, "against": other, "measure": label, **change})
     return document
 
 
