@@ -62,8 +62,14 @@ def run(options: ExportOptions, console: Console) -> Place:
     if options.weights is not None or _is_network(options.source, library):
         return _from_catalogue(options, library, console)
     checkpoint_file = _checkpoint_file(options.source, library)
+    if checkpoint_file is None and (options.head is not None or not options.objectness):
+        raise ExportError(
+            f"{options.source} is a model file, whose objectness head goes with its graph: give --head or "
+            "--no-objectness with a checkpoint or a network of the catalogue."
+        )
     source = library.ensure(options.source) if checkpoint_file is None else checkpoint_file
-    place = plan(_name(options, source), options.out, library, overwrite=options.overwrite, source=source)
+    model = source.stem if source.suffix == ".onnx" else run_name(source)
+    place = plan(_name(options, model), options.out, library, overwrite=options.overwrite, source=source)
     with console.status("reading") as status, told(place.file.parent), _work_folder(place) as work:
         job = _Job(options, place, Path(work), _Steps(console, status))
         if checkpoint_file is None:
@@ -79,8 +85,7 @@ def run(options: ExportOptions, console: Console) -> Place:
 
 def _from_catalogue(options: ExportOptions, library: ModelLibrary, console: Console) -> Place:
     """A network of the catalogue, with published weights or those of a file."""
-    name = options.name or (name_from(options.out.stem) if options.out else options.source)
-    place = plan(name, options.out, library, overwrite=options.overwrite)
+    place = plan(_name(options, options.source), options.out, library, overwrite=options.overwrite)
     with console.status("reading") as status, told(place.file.parent), _work_folder(place) as work:
         job = _Job(options, place, Path(work), _Steps(console, status))
         job.from_catalogue()
@@ -239,13 +244,13 @@ def _checkpoint_file(source: str, library: ModelLibrary) -> Path | None:
     )
 
 
-def _name(options: ExportOptions, source: Path) -> str:
+def _name(options: ExportOptions, model: str) -> str:
+    """What the exported model is called, which is made of `model`."""
     if options.name is not None:
         return options.name
     if options.out is not None:
         return name_from(options.out.stem)
-    name = source.stem if source.suffix == ".onnx" else run_name(source)
-    return name if options.precision == "fp32" else f"{name}-{options.precision}"
+    return model if options.precision == "fp32" else f"{model}-{options.precision}"
 
 
 def _work_folder(place: Place) -> "tempfile.TemporaryDirectory[str]":

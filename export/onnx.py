@@ -220,13 +220,13 @@ def verify(path: Path, graph: CamGraph, card: ModelCard) -> Agreement:
 
 def objectness_facts(head: ObjectnessHead) -> dict[str, Any]:
     """What the card says of a head: the rule it is used by, and how it came about."""
-    return {
+    rule = {
         "cut": CUT,
         "affinity_power": GUIDED_POWER,
         "walks": GUIDED_REPEATS,
         "hidden": head.first.out_features,
-        **head.facts,
     }
+    return {**rule, **head.facts, **rule}  # what the graph does, whatever a head's file says
 
 
 def set_card(model: onnx.ModelProto, card: ModelCard) -> None:

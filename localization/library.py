@@ -1,6 +1,7 @@
 """The model files on this machine, by name: where they are, and how a missing one is built without importing torch."""
 
 import difflib
+import logging
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ from platformdirs import user_cache_path
 
 from localization.errors import ModelFileError, UnknownModelError
 from localization.model import read_card
+
+logger = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "SEEKCAM_MODELS"
 DEFAULT_MODEL = "efficientnet-lite0"
@@ -81,14 +84,17 @@ class ModelLibrary:
 
         Raises:
             UnknownModelError: as for `path`.
-            ModelFileError: the build failed; it has printed why.
+            ModelFileError: the build failed, and there is no older file; it has printed why.
         """
         if name_or_file not in BUILDABLE or self._is_current(name_or_file):
             return self.path(name_or_file)
         command = [sys.executable, "-m", "seekcam", "models", "build", name_or_file]
         environment = {**os.environ, FOLDER_VARIABLE: str(self.folder)}
         done = subprocess.run(command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-        if done.returncode != 0:
+        if done.returncode != 0 and self.file(name_or_file).is_file():
+            # Perhaps without a network: what worked yesterday still does.
+            logger.warning("%s was not built anew; the file of an older seekcam serves on.", name_or_file)
+        elif done.returncode != 0:
             raise ModelFileError(
                 f"Building {name_or_file} failed (exit code {done.returncode}); the lines above say why. "
                 f"Try again with `seekcam models build {name_or_file}`."

@@ -4,7 +4,7 @@ resize (`fit_picture`) -> graph (`LocalizationModel.run`) -> class choice, maps,
 (`look_again`) -> `Prediction`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -20,7 +20,7 @@ from localization.model import LocalizationModel, RawOutputs
 from localization.pictures import squash
 from localization.prediction import Box, ClassMap, Prediction, RankedClass
 from localization.region import WHOLE, Region, box_in_frame, grid_in_frame
-from localization.second_look import CUT, Closer, SecondLooks, better, found, wanted, whole_pixels
+from localization.second_look import CUT, SecondLooks, better, found, wanted, whole_pixels
 from localization.settings import Analysis, AnalysisSettings, resolve
 from localization.steady import Steady
 from localization.temporal import ClassTracker
@@ -94,9 +94,7 @@ def localize_batch(
     raw = run_graph(model, fitted, requests)
     infer_ms = (perf_counter() - started) * 1e3
     predictions = [interpret(model.card, raw, index, request, infer_ms) for index, request in enumerate(requests)]
-    if not cuts:
-        return predictions
-    return [look_again(model, *each) for each in zip(predictions, requests, cuts, strict=True)]
+    return _look_again(model, predictions, requests, cuts) if cuts else predictions
 
 
 def look_again(model: LocalizationModel, first: Prediction, request: FrameRequest, cut: Cut) -> Prediction:
@@ -104,33 +102,65 @@ def look_again(model: LocalizationModel, first: Prediction, request: FrameReques
 
     Only the largest box of an objectness map is looked at: it was measured for no other.
     """
+    return _look_again(model, [first], [request], [cut])[0]
+
+
+def _look_again(
+    model: LocalizationModel, firsts: Sequence[Prediction], requests: Sequence[FrameRequest], cuts: Sequence[Cut]
+) -> list[Prediction]:
+    """`look_again` for a batch: what is due of different streams runs as one batch again.
+
+    A stream's next frame waits for what its last one has seen.
+    """
+    seen = list(firsts)
+    wave: dict[int, Region] = {}  # whose second look is due, by place in the batch: where
+    for place, (first, request) in enumerate(zip(firsts, requests, strict=True)):
+        if (request.analysis.map, request.analysis.box) != ("objectness", "largest"):
+            continue
+        looks = request.looks
+        if looks is not None and any(requests[other].looks is looks for other in wave):
+            _look(model, seen, requests, cuts, wave)
+            wave = {}
+        due = looks is None or looks.due(first, request.pts)
+        region = wanted(first, request.region)
+        if region is None:
+            continue
+        if due:
+            wave[place] = region
+        elif looks is not None and (closer := looks.held(first)) is not None:
+            seen[place] = better(first, closer)
+    _look(model, seen, requests, cuts, wave)
+    return seen
+
+
+def _look(
+    model: LocalizationModel,
+    seen: list[Prediction],
+    requests: Sequence[FrameRequest],
+    cuts: Sequence[Cut],
+    wave: Mapping[int, Region],
+) -> None:
+    """Look closer at the given regions, in one run, and put what that says into `seen`."""
+    if not wave:
+        return
     started = perf_counter()
-    if (request.analysis.map, request.analysis.box) != ("objectness", "largest"):
-        return first
-    looks = request.looks
-    due = looks is None or looks.due(first, request.pts)
-    region = wanted(first, request.region)
-    if region is None:
-        return first
-    if due:
-        closer = _look_closer(model, first, request.analysis, region, cut)
+    parts = [cuts[place](region) for place, region in wave.items()]
+    shown = [seen[place].maps[0] for place in wave]
+    asked = [
+        FrameRequest(replace(requests[place].analysis, classes=(one.index,), threshold=CUT * one.threshold))
+        for place, one in zip(wave, shown, strict=True)
+    ]
+    raw = run_graph(model, [fitted for fitted, _ in parts], asked)
+    for index, (place, request, (_, region)) in enumerate(zip(wave, asked, parts, strict=True)):
+        first, looks = seen[place], requests[place].looks
+        closer = found(first, interpret(model.card, raw, index, request), region)
         if looks is not None:
-            closer = looks.took(first, closer, request.pts)
-    else:
-        closer = looks.held(first) if looks is not None else None
+            closer = looks.took(first, closer, requests[place].pts)
+        seen[place] = first if closer is None else better(first, closer)
     spent = (perf_counter() - started) * 1e3
-    ms = {**first.ms, "infer": first.ms.get("infer", 0.0) + spent}
-    return replace(first if closer is None else better(first, closer), ms=ms)
-
-
-def _look_closer(
-    model: LocalizationModel, first: Prediction, analysis: Analysis, region: Region, cut: Cut
-) -> Closer | None:
-    shown = first.maps[0]
-    fitted, region = cut(region)
-    request = FrameRequest(replace(analysis, classes=(shown.index,), threshold=CUT * shown.threshold))
-    second = interpret(model.card, run_graph(model, [fitted], [request]), 0, request)
-    return found(first, second, region)
+    for place in wave:
+        ms = seen[place].ms
+        seen[place] = replace(seen[place], ms={**ms, "infer": ms.get("infer", 0.0) + spent})
 
 
 def run_graph(

@@ -25,6 +25,7 @@ from localization.settings import PaintSettings
 # Without these flags swscale takes fast paths that darken the picture by 1.5 grey levels.
 _EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 _FILTERS = {"area": Interpolation.AREA | _EXACT, "linear": Interpolation.BILINEAR | _EXACT}
+_PACKED_LUMA = {"yuyv422": 0, "uyvy422": 1}  # what cameras send: the first of the luma bytes, every other one is chroma
 _MAX_SCALERS = 16  # of one thread: streams of other sizes come and go
 _thread = threading.local()
 _BT601 = (Colorspace.ITU601, Colorspace.SMPTE170M, Colorspace.DEFAULT)  # the last is "not tagged"
@@ -49,17 +50,23 @@ def fit_frame(frame: av.VideoFrame, size: int, resize: str, region: Region = WHO
 
 
 def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """How bright a frame is, uint8 [H, W], in its own range: a view of its first plane where that says it."""
+    """How bright a frame is, uint8 [H, W], in its own range: a view of the frame where it says it in bytes."""
     kind = frame.format
     if kind.is_planar and not kind.is_rgb and kind.components[0].bits == 8:
         return _plane(frame.planes[0])[: frame.height, : frame.width]
+    if (first := _PACKED_LUMA.get(kind.name)) is not None:
+        return _plane(frame.planes[0])[: frame.height, first : first + 2 * frame.width : 2]
     grey = _converted(frame, frame.width, frame.height, "gray", interpolation=_FILTERS["linear"])
     return _plane(grey.planes[0])[: frame.height, : frame.width]
 
 
 def cut_frame(frame: av.VideoFrame, region: Region, size: int, resize: str) -> tuple[NDArray[np.uint8], Region]:
-    """A region of a frame, fitted as `fit_frame` does, and where it lies to the pixel; only its pixels are copied."""
-    source = to_i420(frame)
+    """A region of a frame, fitted as `fit_frame` does, and where it lies to the pixel.
+
+    Of a yuv420p frame, whatever its colours, only the region's pixels are read; another format is converted whole.
+    """
+    # High definition is mostly BT.709, and making the whole of it BT.601 takes longer than the graph.
+    source = frame if frame.format.name == "yuv420p" else to_i420(frame)
     y, u, v = planes(source)
     x0, y0, x1, y1 = whole_pixels(region, frame.width, frame.height)
     x1, y1 = min(x1, y.shape[1]), min(y1, y.shape[0])  # an odd last row or column is cut off

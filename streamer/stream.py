@@ -228,11 +228,11 @@ class Stream:
 
 
 def _carried(following: Following, before: Side | None, after: Side | None) -> Following:
-    """What a side goes on with under other settings: its held class and its steady map, if they mean the same."""
+    """What a side goes on with under other settings: its class and what it holds steady, if they mean the same."""
     if before is None or after is None:
         return Following()
     old, new = before.analysis, after.analysis
     if (before.model, old.classes) != (after.model, new.classes):
         return Following()
-    alike = (old.method, old.map) == (new.method, new.map)
+    alike = (old.method, old.map, old.box) == (new.method, new.map, new.box)
     return Following(following.tracker, following.steady) if alike else Following(following.tracker)

@@ -88,6 +88,30 @@ def test_a_film_lying_on_its_side_comes_out_upright(model: LocalizationModel, tm
         assert np.abs(to_rgb(shown).astype(float) - np.rot90(to_rgb(filmed))).mean() < 5
 
 
+def test_what_an_older_seekcam_left_half_done_is_begun_anew(
+    model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_module, "PIECE_FRAMES", 2)
+    source = film(tmp_path / "a.mp4", list(range(0, 240, 40)))
+    settings = Settings().changed({"map": "plain"})
+
+    def interrupt(done: int, expected: int | None) -> None:
+        if done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate_video(Analyst(model, settings), source, tmp_path / "b.mp4", on_progress=interrupt)
+    [progress] = tmp_path.glob("**/progress.json")
+    document = json.loads(progress.read_text(encoding="utf-8"))
+    document["state"] = {"trackers": [{"average": None, "held": None, "pts": 0.0}]}  # as it was before heads
+    document["job"].pop("state", None)
+    progress.write_text(json.dumps(document), encoding="utf-8")
+    begun: list[int] = []
+    annotate_video(Analyst(model, settings), source, tmp_path / "b.mp4", on_progress=lambda done, _: begun.append(done))
+    assert begun[0] == 0
+    assert len(times(tmp_path / "b.mp4")) == 6
+
+
 @pytest.mark.parametrize("stop_after", [3, 9, 14])
 def test_an_interrupted_video_goes_on_and_is_the_same_in_the_end(
     model: LocalizationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int

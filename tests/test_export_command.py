@@ -12,6 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from export import command as command_module
 from export import objectness as objectness_module
 from export import trained as trained_module
 from export.command import ExportOptions, run
@@ -171,6 +172,8 @@ def test_what_cannot_be_exported_is_told_in_a_sentence(library: ModelLibrary, tm
         ("small", {"method": "camera", "name": "x"}, ExportError, "There is no map method camera"),
         ("small", {"name": BUILDABLE[0]}, PlaceError, "`seekcam models build` makes"),
         ("small", {"out": tmp_path / "x.pt"}, PlaceError, r"must end in \.onnx"),
+        ("small", {"name": "x", "head": tmp_path / "head.npz"}, ExportError, "head goes with its graph"),
+        ("small", {"name": "x", "objectness": False}, ExportError, "head goes with its graph"),
         ("small", {"name": "x", "precision": "fp16", "data": tmp_path / "gone"}, DatasetError, "There is no folder"),
     ]
     for source, options, kind, sentence in cases:
@@ -186,11 +189,12 @@ def test_a_head_that_was_fitted_before_goes_into_the_file_and_none_on_request(
 ) -> None:
     trained = tmp_path / "run.pt"
     tiny_checkpoint(boxed_folder(tmp_path / "animals")).save(trained)
-    ObjectnessHead(16, facts={"dataset": "things", "pictures": 7}).save(tmp_path / "head.npz")
+    ObjectnessHead(16, facts={"dataset": "things", "pictures": 7, "cut": 0.9}).save(tmp_path / "head.npz")
     export(trained, name="with", head=tmp_path / "head.npz")
     card = read_card(library.path("with"))
     assert card.maps[0] == "objectness"
     assert (card.objectness["dataset"], card.objectness["pictures"]) == ("things", 7)
+    assert card.cut == 0.5  # the graph's, whatever the head's file says
     assert card.threshold_split.startswith("9 pictures")  # calibrating keeps what else the card says
     export(trained, name="without", objectness=False)
     assert read_card(library.path("without")).maps == ("spread", "plain")
@@ -236,6 +240,11 @@ def test_a_network_of_the_catalogue_is_exported_with_the_weights_of_a_file(
     assert "No objectness head (no pictures were given): boxes follow the spread map; give --data or --head." in said
     card = read_card(library.path("own"))
     assert (card.classes, card.source) == (("class 0", "class 1", "class 2"), "the file weights.pt")
+    with pytest.raises(ExportError, match="int8 is made and checked with pictures"):
+        export("preact-resnet18", weights=tmp_path / "weights.pt", precision="int8")
+    assert not library.file("preact-resnet18").exists()
+    quick = ExportOptions("preact-resnet18", precision="int8")
+    assert command_module._name(quick, quick.source) == "preact-resnet18-int8"  # beside the fp32 file, not over it
     with pytest.raises(NetworkError, match="There are no published weights of preact-resnet18"):
         export("preact-resnet18", name="none")
     torch.save({"conv.weight": torch.zeros(2, 3, 3, 3)}, tmp_path / "headless.pt")

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -17,6 +18,7 @@ from localization.pipeline import cut_picture, fit_picture
 from localization.prediction import Box, ClassMap, Prediction
 from localization.region import Region
 from localization.settings import PaintSettings
+from streamer import frames as frames_module
 from streamer.frames import cut_frame, fit_frame, letterboxed, luma, paint_frame, planes, to_i420, to_rgb, upright
 
 CARD = ModelCard("net", ("cat", "dog"), ("n1", "n2"), input_size=224, map_size=7, spread_size=14, features=8, mapped=2)
@@ -106,6 +108,24 @@ def test_a_region_of_a_frame_is_that_of_the_picture(height: int, width: int, reg
     assert np.abs(cut.astype(float) - fit_picture(picture[y0:y1, x0:x1], CARD)).mean() < 2
 
 
+@pytest.mark.parametrize(("weights", "full", "matrix", "colour_range"), [(BT709, False, 1, 1), (BT709, True, 1, 2)])
+def test_a_region_keeps_its_colours_and_no_more_than_it_is_converted(
+    monkeypatch: pytest.MonkeyPatch, weights: tuple[float, float], full: bool, matrix: int, colour_range: int
+) -> None:
+    frame = flat(coded(COLOUR, weights, full), matrix, colour_range, "yuv420p")
+    seen: list[int] = []
+    convert = frames_module._converted
+
+    def converted(source: av.VideoFrame, *arguments: Any, **options: Any) -> av.VideoFrame:
+        seen.append(source.width)
+        return convert(source, *arguments, **options)
+
+    monkeypatch.setattr(frames_module, "_converted", converted)
+    cut, (x0, _, x1, _) = cut_frame(frame, (0.25, 0.25, 0.75, 0.75), 64, "area")
+    assert np.abs(cut - np.array(COLOUR)).max() <= 3
+    assert seen == [round((x1 - x0) * frame.width)]
+
+
 @pytest.mark.parametrize("region", [(0.0, 0.125, 1.0, 0.875), (0.125, 0.0, 0.875, 1.0), (0.1, 0.2, 0.8, 0.95)])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv420p10le"])
 def test_a_part_of_a_frame_is_fitted_as_that_part_of_the_picture(region: Region, pixel_format: str) -> None:
@@ -131,7 +151,7 @@ def test_any_part_of_any_frame_can_be_fitted(
     assert np.abs(fitted.astype(int) - 90).max() <= 2
 
 
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "gray", "rgb24", "yuyv422", "yuv420p10le"])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "gray", "rgb24", "yuyv422", "uyvy422", "yuv420p10le"])
 def test_the_brightness_of_a_frame_of_any_format_is_its_own(pixel_format: str) -> None:
     picture, frame = photograph(48, 64)
     grey = luma(frame.reformat(format=pixel_format))
@@ -139,6 +159,17 @@ def test_the_brightness_of_a_frame_of_any_format_is_its_own(pixel_format: str) -
     spread = np.polyfit(expected.ravel(), grey.ravel().astype(float), 1)
     assert grey.shape == picture.shape[:2]
     assert 0.8 <= spread[0] <= 1.2  # limited or full range
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj422p", "nv12", "yuyv422", "uyvy422"])
+def test_the_brightness_of_what_cameras_send_is_looked_at_where_it_lies(pixel_format: str) -> None:
+    frame = photograph(48, 66)[1].reformat(format=pixel_format)
+    grey = luma(frame)
+    assert np.shares_memory(grey, np.frombuffer(memoryview(frame.planes[0]), np.uint8))
+    converted = frame.reformat(format="gray", dst_color_range=frame.color_range)
+    plane = converted.planes[0]
+    expected = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:48, :66].astype(float)
+    assert np.corrcoef(grey.ravel(), expected.ravel())[0, 1] > 0.999
 
 
 @given(width=st.integers(2, 90), height=st.integers(2, 70))

@@ -123,6 +123,19 @@ def test_a_failed_build_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytes
         ModelLibrary(tmp_path / "models").ensure(DEFAULT_MODEL)
 
 
+def test_an_older_file_serves_on_where_it_cannot_be_built_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "seekcam.py").write_text("raise SystemExit(7)")
+    monkeypatch.setattr(library_module, "_ROOT", tmp_path)
+    path = tmp_path / f"{DEFAULT_MODEL}.onnx"
+    shutil.copyfile(small_model_path, path)
+    old = replace(read_card(path), source="PyPI packages efficientnet-lite-pytorch 0.1.0")
+    monkeypatch.setattr("localization.library.read_card", lambda _path: old)
+    assert ModelLibrary(tmp_path).ensure(DEFAULT_MODEL) == path
+    assert "serves on" in caplog.text
+
+
 def test_looking_for_models_imports_no_torch(tmp_path: Path) -> None:
     program = "import sys, localization.library as l; l.ModelLibrary().names(); assert 'torch' not in sys.modules"
     environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}

@@ -1,5 +1,6 @@
 """Fitting an objectness head: what is taught, that it is learnt, that a seed decides all, and who judges."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from localization.boxes import otsu as host_otsu
-from localization.datasets.dataset import TRAIN, VALIDATION, LabelledPicture, PictureSet
+from localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
 from localization.datasets.splits import evenly
 from training.networks.network import Features
 from training.objectness import step
@@ -284,6 +285,15 @@ def test_a_set_without_a_validation_part_is_judged_on_pictures_that_did_not_teac
     teaching, judging, held_out = step._parts(squares, (0, None))
     assert not held_out
     assert (len(teaching), len(judging)) == (120, 40)
+
+
+@pytest.mark.parametrize("others", [{}, {VALIDATION: 24}, {TRAIN: 24}, {TRAIN: 24, VALIDATION: 8}])
+def test_a_test_part_neither_teaches_nor_judges(squares: PictureSet, others: dict[str, int]) -> None:
+    pictures = squares.parts[TRAIN]
+    parts = {TEST: pictures[100:], **{name: pictures[:count] for name, count in others.items()}}
+    teaching, judging, _ = step._parts(replace(squares, parts=parts), (0, 1))
+    assert not {picture for picture, _ in teaching + judging} & set(parts[TEST])
+    assert bool(teaching) == bool(others)
 
 
 def test_a_network_that_knows_none_of_the_pictures_gets_no_head(squares: PictureSet) -> None:

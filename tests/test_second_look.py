@@ -1,6 +1,7 @@
 """The second look at a small thing: pure decisions by their definitions, and a model that must come closer to see."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -358,3 +359,45 @@ def test_a_stream_that_is_taken_up_again_goes_on_the_same() -> None:
         begun = follow(range(stop), before)
         after.restore(before.state())
         assert begun + follow(range(stop, 24), after) == whole
+
+
+@pytest.mark.parametrize("batches", [[10], [4, 3, 3], [1] * 10])
+def test_a_batch_of_streams_and_pictures_looks_again_together_and_sees_what_each_alone_would(
+    batches: list[int],
+) -> None:
+    model = NearSighted()
+    analysis = resolve(AnalysisSettings(), model.card)
+    # Two streams of four frames each, a large thing, and a picture on its own.
+    truths = [(0.2 + n / 50, 0.5, 0.32 + n / 50, 0.65) for n in range(8)]
+    truths += [(0.1, 0.1, 0.8, 0.9), (0.45, 0.5, 0.57, 0.65)]
+
+    def follow(sizes: list[int]) -> list[Prediction]:
+        one, two = SecondLooks(), SecondLooks()
+        looks = [*[one, two] * 4, None, None]
+        places, predictions = list(range(len(truths))), []
+        for size in sizes:
+            batch, places = places[:size], places[size:]
+            pictures = [drawn(truths[n]) for n in batch]
+            predictions += localize_batch(
+                model,
+                [fit_picture(picture, model.card) for picture in pictures],
+                [FrameRequest(analysis, pts=n // 2 / 10, looks=looks[n]) for n in batch],
+                [partial(cut_picture, picture, model.card) for picture in pictures],
+            )
+        return predictions
+
+    alone, together = follow([1] * len(truths)), follow(batches)
+    assert [p.boxes for p in together] == [p.boxes for p in alone]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.maps[0].grid, other.maps[0].grid)
+
+
+def test_second_looks_of_one_batch_are_one_more_run() -> None:
+    model = NearSighted()
+    picture = drawn((0.45, 0.5, 0.57, 0.65))
+    request = FrameRequest(resolve(AnalysisSettings(), model.card))
+    requests = [replace(request, looks=SecondLooks()) for _ in range(6)]
+    cut = partial(cut_picture, picture, model.card)
+    found_again = localize_batch(model, [fit_picture(picture, model.card)] * 6, requests, [cut] * 6)
+    assert model.runs == 2
+    assert all(overlap(prediction.boxes[0].box, (0.45, 0.5, 0.57, 0.65)) > 0.85 for prediction in found_again)

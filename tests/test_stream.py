@@ -196,6 +196,19 @@ async def test_two_sides_see_the_same_frame_each_with_a_tracker_of_its_own(bench
     assert bench.results[-1].prediction.compare is None
 
 
+async def test_what_is_held_steady_ends_with_the_map_and_the_kind_of_box_and_the_class_does_not(bench: Bench) -> None:
+    frames = 0
+    for change, kept in ({"threshold": 0.4}, True), ({"box": "components"}, False), ({"map": "plain"}, False):
+        await bench.push(3000 * frames)
+        changed = Settings(bench.stream.settings).changed(change).analysis
+        bench.stream.analyse_with(changed, sides(changed))
+        await bench.push(3000 * (frames + 1))
+        before, after = (job.request for job in bench.engine.jobs[-2:])
+        assert after.tracker is before.tracker
+        assert (after.steady is before.steady) == kept
+        frames += 2
+
+
 async def test_a_chosen_class_is_each_sides_own_index(bench: Bench) -> None:
     chosen = Settings().changed({"compare": "n", "classes": ["c"]}).analysis
     bench.stream.analyse_with(chosen, sides(chosen))

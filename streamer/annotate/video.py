@@ -28,6 +28,7 @@ from streamer.prefetch import prefetch
 from streamer.video_file import Piece, VideoInput, join
 
 PIECE_FRAMES = 120  # a multiple of every batch: batches must not depend on where a run was interrupted
+STATE = 2  # what an analyst carries from piece to piece: another number for another form, or another meaning
 GPU_BATCH = 8  # on a CPU one frame at a time is as fast
 _AHEAD = 2  # batches that wait between decoding, localizing and encoding
 
@@ -182,6 +183,7 @@ def _job(analyst: Analyst, source: Path) -> dict[str, Any]:
         "provider": analyst.models[0].provider,
         "settings": analyst.settings.to_json(),
         "piece": PIECE_FRAMES,
+        "state": STATE,
         "av": av.__version__,
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localization.datasets.dataset import TRAIN, VALIDATION, LabelledPicture, PictureSet
+from localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
 from localization.datasets.splits import evenly
 from training.networks.network import Network
 from training.objectness.collect import Input, Item, collect
@@ -103,7 +103,9 @@ def _parts(pictures: PictureSet, labels: Sequence[int | None]) -> tuple[list[Ite
     def items(listed: Sequence[LabelledPicture]) -> list[Item]:
         return [(picture, labels[picture.label]) for picture in listed]
 
-    training = pictures.parts.get(TRAIN) or tuple(p for part in pictures.parts.values() for p in part)
+    training = pictures.parts.get(TRAIN) or tuple(
+        picture for name, part in pictures.parts.items() if name != TEST for picture in part
+    )
     chosen = evenly(training, FITTED_ON)
     if pictures.parts.get(VALIDATION) and training is pictures.parts.get(TRAIN):
         return items(chosen), items(evenly(pictures.parts[VALIDATION], JUDGED_ON)), False
