@@ -225,15 +225,17 @@ def test_a_file_that_holds_no_head_is_said_in_a_sentence(tmp_path: Path, content
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 10_000), side=st.integers(8, 96))
-def test_the_smaller_copy_stands_where_it_is_said_and_the_rest_is_the_fill(seed: int, side: int) -> None:
+def test_the_smaller_copy_stands_where_it_is_said_and_the_rest_is_the_scene(seed: int, side: int) -> None:
     rng = np.random.default_rng(seed)
     frame = rng.integers(100, 256, (side, side, 3)).astype(np.uint8)
-    copy, (x0, y0, x1, y1) = shrunk_copy(frame, np.array([1, 2, 3], np.uint8), rng)
+    scene = np.full_like(frame, 7)
+    copy, (x0, y0, x1, y1) = shrunk_copy(frame, scene, rng)
     left, top, right, bottom = (round(v * side) for v in (x0, y0, x1, y1))
     assert right - left == bottom - top == round(SHRUNK * side)
     outside = np.ones((side, side), bool)
     outside[top:bottom, left:right] = False
-    assert (copy[outside] == (1, 2, 3)).all()
+    assert (copy[outside] == 7).all()
+    assert (scene == 7).all()
     assert (copy[~outside] >= 99).all()
 
 
@@ -244,12 +246,14 @@ def test_a_head_that_holds_the_thing_is_kept_and_one_that_knows_nothing_is_not(s
     good = judge(network, fit(found), Input(SIDE), judging)
     nothing = ObjectnessHead(4)
     nn.init.zeros_(nothing.second.weight)
-    nn.init.constant_(nothing.second.bias, -9.0)
-    bad = judge(network, nothing, Input(SIDE), judging)
-    assert good.pictures == bad.pictures >= 30
-    assert good.without == pytest.approx(bad.without)
-    assert good.with_head > bad.with_head == 0
-    assert not bad.helps
+    for bias in (-9.0, 0.4, 9.0):  # nothing is a thing, everything is a little, everything is
+        nn.init.constant_(nothing.second.bias, bias)
+        bad = judge(network, nothing, Input(SIDE), judging)
+        assert good.pictures == bad.pictures >= 30
+        assert good.without == pytest.approx(bad.without)
+        assert good.blind == pytest.approx(bad.blind)
+        assert not bad.helps
+    assert bad.with_head == pytest.approx(bad.blind)
 
 
 def test_the_step_tells_its_stages_and_what_the_card_says(squares: PictureSet) -> None:

@@ -1,9 +1,11 @@
 """Whether an objectness head helps a network, judged without a single box: by what a box does when the picture shrinks.
 
-A picture, and a copy of it at 0.6 of its size on a canvas of the mean colour, show the same thing; so the box in the
-copy should be the picture's own box, shrunk and moved. The IoU of the two is measured for the rule with the head and
-for the rule without it, on pictures that the head was not fitted to, with the class of the label. A rule that follows
-the scenery, or takes all there is, loses its box when the scenery changes; one that holds the thing keeps it.
+A picture, and a copy of it at 0.6 of its size in the scenery of another picture, show the same thing; so the box in the
+copy should be the picture's own box, shrunk and moved. The IoU of the two is measured on pictures that the head was not
+fitted to, with the class of the label, for three rules: that of the head, the spread map's, and the head's rule blind,
+with a plane that takes everything for a thing. A rule that follows the scenery, or takes all there is, loses its box
+when the scenery changes; one that holds the thing keeps it. The head must do better than the spread map, and than its
+own rule blind beyond two standard errors: else what helps is the rule, and the head knows nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +22,7 @@ from localization.datasets.readable import MAX_PIXELS
 from localization.errors import UserError
 from localization.pictures import Pixels, read_picture, squash
 from localization.prediction import Rectangle
-from training.affinity import otsu, spread_maps
+from training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, otsu, spread_maps, unit_cells, walk
 from training.networks.network import Network
 from training.objectness.collect import KEEP, Input, Item, normalised
 from training.objectness.head import ObjectnessHead
@@ -42,6 +44,8 @@ class Verdict:
     with_head: float
     without: float
     error: float  # one paired standard error of the difference
+    blind: float = 0.0  # the head's rule with everything taken for a thing
+    blind_error: float = 0.0  # one paired standard error of the difference to that
 
     @property
     def difference(self) -> float:
@@ -51,12 +55,14 @@ class Verdict:
     @property
     def helps(self) -> bool:
         """Whether the head is worth having; no evidence is none."""
-        return self.pictures >= LEAST and self.difference > 0
+        knows = self.with_head - self.blind > 2 * self.blind_error
+        return self.pictures >= LEAST and self.difference > 0 and knows
 
     def __str__(self) -> str:
         return (
             f"boxes of a picture and of its smaller copy agree to {self.with_head:.3f} with the head and "
-            f"{self.without:.3f} without ({self.difference:+.3f} ± {self.error:.3f}, {self.pictures} pictures)"
+            f"{self.without:.3f} without ({self.difference:+.3f} ± {self.error:.3f}, {self.pictures} pictures; "
+            f"{self.blind:.3f} ± {self.blind_error:.3f} with one that knows nothing)"
         )
 
 
@@ -70,41 +76,53 @@ def judge(
     on_progress: OnProgress | None = None,
 ) -> Verdict:
     """Compare the two rules on pictures that `head` was not fitted to; those that cannot be read are passed over."""
-    pairs: list[tuple[float, float]] = []
+    found: list[tuple[float, ...]] = []
     fill = np.array([round(value) for value in network.mean], np.uint8)
     for start in range(0, len(items), BATCH):
         batch = [(item, pixels) for item in items[start : start + BATCH] if (pixels := _read(item)) is not None]
         if batch:
-            copies = [_copy(pixels, shape, fill, item, seed) for item, pixels in batch]
-            frames = [
-                *(squash(pixels, shape.side, shape.resize_filter) for _, pixels in batch),
-                *(c for c, _ in copies),
-            ]
+            wholes = [squash(pixels, shape.side, shape.resize_filter) for _, pixels in batch]
             labels = [label for (_, label), _ in batch]
-            boxes = _boxes(network, head, torch.from_numpy(np.stack(frames)), labels)
-            pairs += [
-                (_kept(with_head, place), _kept(without, place))
-                for (with_head, without), (_, place) in zip(boxes, copies, strict=True)
-                if with_head and without
+            scenes = [_scenery(wholes, labels, place, fill) for place in range(len(batch))]
+            copies = [
+                shrunk_copy(whole, scene, generator(seed, item[0].path))
+                for whole, scene, (item, _) in zip(wholes, scenes, batch, strict=True)
+            ]
+            frames = torch.from_numpy(np.stack([*wholes, *(copy for copy, _ in copies)]))
+            found += [
+                tuple(_kept(pair, place) for pair in pairs)
+                for pairs, (_, place) in zip(_boxes(network, head, frames, labels), copies, strict=True)
+                if pairs
             ]
         if on_progress is not None:
             on_progress(min(start + BATCH, len(items)), len(items))
-    if len(pairs) < 2:
-        return Verdict(len(pairs), 0.0, 0.0, 0.0)
-    table = np.array(pairs)
-    error = float((table[:, 0] - table[:, 1]).std(ddof=1) / np.sqrt(len(table)))
-    return Verdict(len(table), float(table[:, 0].mean()), float(table[:, 1].mean()), error)
+    if len(found) < 2:
+        return Verdict(len(found), 0.0, 0.0, 0.0)
+    table = np.array(found)
+    with_head, without, blind = (float(mean) for mean in table.mean(0))
+    error, blind_error = (float((table[:, 0] - table[:, other]).std(ddof=1) / np.sqrt(len(table))) for other in (1, 2))
+    return Verdict(len(table), with_head, without, error, blind, blind_error)
 
 
-def shrunk_copy(frame: Pixels, fill: NDArray[np.uint8], rng: np.random.Generator) -> tuple[Pixels, Rectangle]:
-    """uint8 [S, S, 3] at SHRUNK of its size somewhere on a canvas of the colour `fill`; and where, in [0, 1]."""
+def shrunk_copy(frame: Pixels, scene: Pixels, rng: np.random.Generator) -> tuple[Pixels, Rectangle]:
+    """uint8 [S, S, 3] at SHRUNK of its size somewhere in a scene of its size; and where, in [0, 1]."""
     side = frame.shape[0]
     inner = round(SHRUNK * side)
     left, top = (int(rng.integers(0, side - inner + 1)) for _ in range(2))
-    canvas = np.empty_like(frame)
-    canvas[:] = fill
+    canvas = scene.copy()
     canvas[top : top + inner, left : left + inner] = cv2.resize(frame, (inner, inner), interpolation=cv2.INTER_AREA)
     return canvas, (left / side, top / side, (left + inner) / side, (top + inner) / side)
+
+
+def _scenery(wholes: Sequence[Pixels], labels: Sequence[int | None], place: int, fill: NDArray[np.uint8]) -> Pixels:
+    """Another picture of the batch, of another class if there is one; the colour `fill` where there is no other."""
+    others = [wholes[(place + step) % len(wholes)] for step in range(1, len(wholes))]
+    strange = [
+        wholes[(place + step) % len(wholes)]
+        for step in range(1, len(wholes))
+        if labels[(place + step) % len(wholes)] != labels[place]
+    ]
+    return (strange or others or [np.broadcast_to(fill, wholes[place].shape)])[0]
 
 
 Pair = tuple[Rectangle | None, Rectangle | None]  # the box in the picture, and in its copy
@@ -113,8 +131,8 @@ Pair = tuple[Rectangle | None, Rectangle | None]  # the box in the picture, and 
 @torch.no_grad()
 def _boxes(
     network: Network, head: ObjectnessHead, frames: Tensor, labels: Sequence[int | None]
-) -> list[tuple[Pair | None, Pair | None]]:
-    """For each picture the pair of boxes with the head and without; None where the network does not know the label.
+) -> list[tuple[Pair, Pair, Pair] | None]:
+    """For each picture the pairs of boxes with the head, without, and blind; None: the network does not know the label.
 
     Args:
         frames: the n pictures and then their n copies.
@@ -129,12 +147,17 @@ def _boxes(
     sure = logits.softmax(1).gather(1, label.unsqueeze(1)).squeeze(1) > KEEP
     cam = torch.einsum("bk,bkhw->bhw", weight[label], last).unsqueeze(1)
     affinity = spread_maps(cam, guide)
-    objectness = objectness_maps(cam, guide, head).maps
-    ours = [_box(grid[0], CUT) for grid in objectness.numpy()]
+    blind = walk(cam, unit_cells(guide), grid_of(guide), GUIDED_POWER, GUIDED_REPEATS).sqrt()
+    ours, unseeing = (
+        [_box(grid[0], CUT) for grid in maps.numpy()] for maps in (objectness_maps(cam, guide, head).maps, blind)
+    )
     theirs = [_box(grid[0], float(cut)) for grid, cut in zip(affinity.numpy(), otsu(affinity)[:, 0], strict=True)]
     known = [bool(sure[i]) and bool(sure[count + i]) for i in range(count)]
     return [
-        ((ours[i], ours[count + i]), (theirs[i], theirs[count + i])) if known[i] else (None, None) for i in range(count)
+        ((ours[i], ours[count + i]), (theirs[i], theirs[count + i]), (unseeing[i], unseeing[count + i]))
+        if known[i]
+        else None
+        for i in range(count)
     ]
 
 
@@ -143,10 +166,6 @@ def _read(item: Item) -> Pixels | None:
         return read_picture(item[0].path, MAX_PIXELS)
     except UserError:
         return None
-
-
-def _copy(pixels: Pixels, shape: Input, fill: NDArray[np.uint8], item: Item, seed: int) -> tuple[Pixels, Rectangle]:
-    return shrunk_copy(squash(pixels, shape.side, shape.resize_filter), fill, generator(seed, item[0].path))
 
 
 def _box(grid: NDArray[np.float32], cut: float) -> Rectangle | None:
