@@ -16,7 +16,7 @@ class Comparison:
     """What stands on the second side; at least one of the three is given.
 
     `model` None is the first side's own model, `method` None the one that the second model's card names, and `map` None
-    the first side's where the second model has it.
+    what the setting `map` says, where the second model has that, else its own default.
     """
 
     model: str | None = None

@@ -143,7 +143,7 @@ def resolve_second(settings: AnalysisSettings, card: ModelCard, second: ModelCar
     """The second side of `settings.compare`: the same settings fitted to the model `second`, with choices of its own.
 
     Classes were chosen for the first model, of `card`; here they are the second's of the same id, or else name. The
-    map is the one that the comparison names, else the first side's where the second model has it, else its own default.
+    map is the one that the comparison names, else that of `settings` where the second model has it, else its default.
 
     Raises:
         SettingsError: a class or method that the second model does not have.
