@@ -204,6 +204,8 @@ def card_lines(card: ModelCard) -> list[tuple[str, str]]:
         ("mapped at once", str(card.mapped)),
         ("methods", ", ".join(f"{m} (default)" if m == card.default_method else m for m in card.methods)),
         ("threshold", f"{card.threshold:g} for plain maps ({card.threshold_split})"),
+        ("maps", ", ".join(f"{kind} (default)" if kind == card.maps[0] else kind for kind in card.maps)),
+        ("objectness head", _head_line(card)),
         ("not sure below", f"{card.min_score:g}"),
         ("precision", card.precision),
         ("recipe", f"{card.recipe.get('name', '')} {card.recipe_hash} (every number: --json)" if card.recipe else ""),
@@ -215,6 +217,13 @@ def card_lines(card: ModelCard) -> list[tuple[str, str]]:
         ("revision", card.revision),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _head_line(card: ModelCard) -> str:
+    if not card.objectness:
+        return "none"
+    fitted = card.objectness
+    return f"cut at {card.cut:g}, fitted to {fitted.get('pictures', '?')} pictures: {fitted.get('dataset', 'unknown')}"
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

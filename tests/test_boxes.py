@@ -137,8 +137,9 @@ def test_two_objects_give_one_box_or_two() -> None:
 @settings(deadline=None, max_examples=80)
 def test_any_map_gives_boxes_inside_the_frame(grid: Float32, threshold: float, maker: BoxMaker) -> None:
     boxes = find_boxes(grid, maker, threshold)
-    if maker != "two_stage":
-        assert bool(boxes) == (grid.max() > grid.min()), "every map that is not flat has an object"
+    if maker != "two_stage" and abs(float(grid.max()) - threshold) > 1e-6:  # interpolation rounds
+        reaches = grid.max() > grid.min() and float(grid.max()) >= threshold
+        assert bool(boxes) == reaches, "what is not flat and reaches the threshold has an object, and no other"
     for (x0, y0, x1, y1), score in boxes:
         assert 0 <= x0 < x1 <= 1
         assert 0 <= y0 < y1 <= 1

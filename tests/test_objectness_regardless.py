@@ -18,7 +18,7 @@ SHAPE = Input(64)
 
 
 def outcome(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, *, regardless: bool) -> tuple[Outcome, list[int]]:
-    """What comes of 16 pictures, and of how many pictures the cells of each fit were."""
+    """What comes of 104 pictures, and of how many pictures the cells of each fit were."""
     fitted: list[int] = []
 
     def collect(_network: Network, _shape: Input, items: list[Item], **_: Any) -> Cells:
@@ -32,7 +32,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, *, regardless: bo
     monkeypatch.setattr(step, "collect", collect)
     monkeypatch.setattr(step, "fit", fit)
     monkeypatch.setattr(step, "judge", lambda *_, **__: verdict)
-    pictures = tuple(LabelledPicture(Path(f"{i}.jpg"), 0) for i in range(16))
+    pictures = tuple(LabelledPicture(Path(f"{i}.jpg"), 0) for i in range(104))
     made = PictureSet("birds", Path(), "folder", ("bird",), ("bird",), {TRAIN: pictures})
     return train_objectness(cast(Network, None), SHAPE, made, [0], regardless=regardless), fitted
 
@@ -41,10 +41,10 @@ def test_a_head_that_does_not_help_is_not_given_out_unless_it_is_asked_for(monke
     worse = Verdict(100, 0.4, 0.5, 0.02)
     left_out, fitted = outcome(monkeypatch, worse, regardless=False)
     assert left_out.head is None
-    assert fitted == [14]
+    assert fitted == [91]
     given, fitted = outcome(monkeypatch, worse, regardless=True)
     assert given.head is not None
-    assert fitted == [14, 16]  # judged on two that it was not fitted to, then fitted to all
+    assert fitted == [91, 104]  # judged on 13 that it was not fitted to, then fitted to all
     assert given.head.facts["judged"]["agreement_without"] == 0.5
     assert given.reason == left_out.reason == str(worse)
     assert given.verdict == left_out.verdict == worse
@@ -55,4 +55,4 @@ def test_a_head_that_helps_comes_without_a_reason_against_it(regardless: bool, m
     found, fitted = outcome(monkeypatch, Verdict(100, 0.6, 0.5, 0.02), regardless=regardless)
     assert found.head is not None
     assert found.reason == ""
-    assert fitted == [14, 16]
+    assert fitted == [91, 104]

@@ -65,6 +65,9 @@ def train_objectness(
         regardless: give out a head that does not help too: for a study that checks the judge.
     """
     teaching, judging, held_out = _parts(pictures, labels)
+    if len(judging) < LEAST and not regardless:
+        kept = f"{len(judging)} of these pictures are kept to judge it by and {LEAST} at least are needed"
+        return Outcome(None, None, f"{kept}, better {5 * LEAST}: give more pictures")
     found = collect(network, shape, teaching, seed=seed, on_progress=_stage(progress, "reading features"))
     try:
         head = fit(found, seed, _stage(progress, "fitting"))
@@ -73,7 +76,8 @@ def train_objectness(
     verdict = judge(network, head, shape, judging, seed=seed, on_progress=_stage(progress, "judging"))
     reason = ""
     if not verdict.helps:
-        few = f"only {verdict.pictures} pictures could judge it, {LEAST} are needed"
+        known = f"the network knows the class in only {verdict.pictures} of the {len(judging)} pictures that judge"
+        few = f"{known}, and {LEAST} are needed"
         reason = few if verdict.pictures < LEAST else str(verdict)
         if not regardless:
             return Outcome(None, verdict, reason)
