@@ -5,6 +5,7 @@ Only `export` and `build` import torch.
 
 import signal
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from localization.card import ModelCard
-from localization.errors import ModelFileError
+from localization.errors import ModelFileError, UserError
 from localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
 from localization.model import read_card
 
@@ -79,6 +80,7 @@ def export_model(
 ) -> None:
     """Make a model file out of a training's checkpoint: verified, calibrated, in the library. Or convert one."""
     console = Console(stderr=True)
+    _there({"--data": data, "--annotations": annotations, "--weights": weights, "--head": head})
     # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
     signal.signal(signal.SIGTERM, _leave)
     with console.status("importing PyTorch"):
@@ -116,10 +118,15 @@ def train_objectness(
 ) -> None:
     """Fit an objectness head to a trained network: what is a thing at all, from its own class maps, without boxes."""
     console = Console(stderr=True)
-    with console.status("importing PyTorch"):
-        from export.train_objectness import ObjectnessOptions, run
-    options = ObjectnessOptions(source, data, out, weights, seed, licence, dataset)
-    code = run(options, console)
+    _there({"--data": data, "--weights": weights})
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        with console.status("importing PyTorch"):
+            from export.train_objectness import ObjectnessOptions, run
+        code = run(ObjectnessOptions(source, data, out, weights, seed, licence, dataset), console)
+    except KeyboardInterrupt:
+        console.print("Interrupted: no head was written. The same command begins anew.")
+        code = 128 + signal.SIGINT
     if code:
         raise typer.Exit(code)
 
@@ -224,6 +231,13 @@ def _head_line(card: ModelCard) -> str:
         return "none"
     fitted = card.objectness
     return f"cut at {card.cut:g}, fitted to {fitted.get('pictures', '?')} pictures: {fitted.get('dataset', 'unknown')}"
+
+
+def _there(given: Mapping[str, Path | None]) -> None:
+    """Refuse paths that are not there, before PyTorch takes its seconds to come."""
+    for option, path in given.items():
+        if path is not None and not path.expanduser().exists():
+            raise UserError(f"There is no {path}: check what {option} says.")
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

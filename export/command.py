@@ -23,7 +23,7 @@ from export.published import catalogue_network
 from export.trained import describe_trained, find_checkpoint, rebuild, run_name
 from localization.card import METHODS, ModelCard
 from localization.errors import UserError
-from localization.library import ModelLibrary, is_file_name, name_from
+from localization.library import BUILDABLE, ModelLibrary, is_file_name, name_from
 from localization.model import LocalizationModel, read_card
 from training.checkpoint import Checkpoint
 from training.networks.catalogue import NETWORKS
@@ -59,7 +59,7 @@ def run(options: ExportOptions, console: Console) -> Place:
     if options.method is not None and options.method not in METHODS:
         raise ExportError(f"There is no map method {options.method}: choose one of {', '.join(METHODS)}.")
     library = ModelLibrary()
-    if options.weights is not None or _is_network(options.source, library):
+    if options.weights is not None or _is_network(options, library):
         return _from_catalogue(options, library, console)
     checkpoint_file = _checkpoint_file(options.source, library)
     if checkpoint_file is None and (options.head is not None or not options.objectness):
@@ -96,8 +96,16 @@ def _from_catalogue(options: ExportOptions, library: ModelLibrary, console: Cons
     return place
 
 
-def _is_network(source: str, library: ModelLibrary) -> bool:
-    return source in NETWORKS and source not in library.names() and not Path(source).exists()
+def _is_network(options: ExportOptions, library: ModelLibrary) -> bool:
+    """Whether a name means the network and not the library's model of that name.
+
+    Where there are both it does if the graph is to be made anew: with another head or none, or over the old file.
+    """
+    name = options.source
+    if name not in NETWORKS or Path(name).exists():
+        return False
+    over = options.overwrite and options.precision == "fp32" and name not in BUILDABLE
+    return name not in library.names() or over or options.head is not None or not options.objectness
 
 
 class _Steps:

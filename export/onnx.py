@@ -26,7 +26,7 @@ from localization.card import METADATA_KEY, METHODS, ModelCard
 from localization.errors import UserError
 from training.affinity import GUIDED_POWER, GUIDED_REPEATS
 from training.networks.network import Network
-from training.objectness.head import HeadError, ObjectnessHead
+from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
 from training.objectness.rule import CUT
 
 OPSET = 20
@@ -276,6 +276,11 @@ def _check_objectness(graph: CamGraph, card: ModelCard) -> None:
         raise HeadError(
             f"The objectness head reads {graph.objectness.channels} channels and the stride-16 features of {card.name} "
             f"have {channels}: it is another network's; fit one for this network."
+        )
+    if graph.objectness.facts.get(FEATURES) not in (None, fingerprint(graph.network)):
+        raise HeadError(
+            f"The objectness head was fitted to the features of other weights than those of {card.name}: it is another "
+            "network's, or this one was trained on since; fit one for it with `seekcam train-objectness`."
         )
 
 

@@ -12,11 +12,13 @@ Example:
     ... )
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from rich.console import Console
 from torch import Tensor, nn
 
 from export.objectness import head_from_folder
@@ -123,8 +125,8 @@ def export_cam_network(
         mean, std: of RGB pixels in [0, 1], as the network was trained; ImageNet's by default.
         input_size: S, the side in pixels that frames are resized to.
         objectness: a folder of pictures (in any layout that `seekcam train` reads) to fit an objectness head to, or a
-            head that was fitted before. Where the head does not help, or without one, boxes follow the spread map;
-            the card's `objectness` is empty then.
+            head that was fitted before. Where the head does not help (a warning says so), or without one, boxes
+            follow the spread map; the card's `objectness` is empty then.
         facts: any further fields of the card, such as `class_ids`, `threshold`, `min_score`, `dataset` or `licence`.
 
     Returns:
@@ -140,6 +142,12 @@ def export_cam_network(
     facts = {"network": type(network).__name__, **facts}
     card = describe_network(captured, name=path.stem, classes=classes, input_size=input_size, **facts)
     if isinstance(objectness, Path | str):
-        objectness = head_from_folder(captured, card, objectness).head
+        with Console(stderr=True).status("objectness head") as status:
+            outcome = head_from_folder(
+                captured, card, objectness, lambda *stage: status.update("objectness head, {}: {} of {}".format(*stage))
+            )
+        if outcome.head is None:
+            warnings.warn(f"No objectness head ({outcome.reason}): boxes follow the spread map.", stacklevel=2)
+        objectness = outcome.head
     export_network(captured, card, path, objectness)
     return card if objectness is None else replace(card, objectness=objectness_facts(objectness))

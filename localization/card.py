@@ -15,8 +15,8 @@ METADATA_KEY = "seekcam"
 SCHEMA = 1
 RESIZES = ("area", "linear")
 METHODS = ("cam", "gradcam", "layercam", "gradcam++", "recombined", "finercam")
-MapKind = Literal["objectness", "spread", "plain", "plane"]
-MAP_KINDS: tuple[MapKind, ...] = ("objectness", "spread", "plain", "plane")
+MapKind = Literal["objectness", "spread", "plain", "foreground"]
+MAP_KINDS: tuple[MapKind, ...] = ("objectness", "spread", "plain", "foreground")
 WITHOUT_HEAD: tuple[MapKind, ...] = ("spread", "plain")  # what a file without an objectness head can make of these
 CUT = 0.5  # of the objectness map where the card names none
 
@@ -59,7 +59,7 @@ class ModelCard:
 
     @property
     def cut(self) -> float:
-        """The constant threshold of the objectness map and of the plane."""
+        """The constant threshold of the objectness map and of the foreground."""
         return float(self.objectness.get("cut", CUT))
 
     @cached_property

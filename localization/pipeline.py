@@ -28,7 +28,10 @@ from localization.temporal import ClassTracker
 # Cuts a region out of a whole picture and fits it: RGB uint8 [S, S, 3], and the region to the pixel, as it was cut.
 Cut = Callable[[Region], tuple[NDArray[np.uint8], Region]]
 
-STEADIED: tuple[MapKind, ...] = ("objectness", "plane")  # the maps of which one level means the same in every frame
+STEADIED: tuple[MapKind, ...] = (
+    "objectness",
+    "foreground",
+)  # the maps of which one level means the same in every frame
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _outputs_of(kind: MapKind, card: ModelCard) -> tuple[str, ...]:
             return ("affinity", "affinity_threshold") if card.objectness else ("spread", "threshold")
         case "plain":
             return ("maps",)
-        case "plane":
+        case "foreground":
             return ("objectness",)
 
 
@@ -279,7 +282,7 @@ def _class_map(
     card: ModelCard, raw: RawOutputs, index: int, analysis: Analysis, position: int, wanted: int, score: float
 ) -> ClassMap:
     output, *own = _outputs_of(analysis.map, card)
-    of_class = 0 if analysis.map == "plane" else position  # the plane is the same for every class
+    of_class = 0 if analysis.map == "foreground" else position  # the plane is the same for every class
     grid = cast("NDArray[np.float32]", raw[output][index, of_class])
     if analysis.map == "plain":
         grid = normalised(grid)

@@ -131,7 +131,7 @@ def resolve(settings: AnalysisSettings, card: ModelCard) -> Analysis:
 def own_threshold(kind: MapKind, card: ModelCard) -> Threshold:
     """What cuts a map when nobody chose: the constant of its rule, Otsu's, or the card's calibrated one."""
     match kind:
-        case "objectness" | "plane":
+        case "objectness" | "foreground":
             return card.cut
         case "spread":
             return "otsu"
@@ -150,6 +150,12 @@ def resolve_second(settings: AnalysisSettings, card: ModelCard, second: ModelCar
     """
     classes = tuple(_counterpart(card, class_index(card, wanted), second) for wanted in settings.classes)
     method, kind = (None, None) if settings.compare is None else (settings.compare.method, settings.compare.map)
+    if method is not None and method not in second.methods:
+        known = (*second.methods, *second.maps)
+        raise SettingsError(
+            f"{second.name} has no map method {reprlib.repr(method)}{_hint(method, known)}: choose one of "
+            f"{', '.join(second.methods)}, or a kind of map: {', '.join(second.maps)}."
+        )
     if kind is None and settings.map in second.maps:
         kind = settings.map
     return resolve(replace(settings, classes=classes, method=method, map=kind, compare=None), second)

@@ -108,11 +108,11 @@ class Steady:
         """A frame begins, in which these classes are shown: what was held of others is let go.
 
         Args:
-            pts: seconds. Going backwards, or more than a second ahead, starts afresh.
+            pts: seconds. Standing still, going backwards or more than a second ahead starts afresh.
             region: the part of the frame that the maps cover; another than before starts afresh.
         """
         self._seconds = pts - self._pts
-        afresh = not 0 <= self._seconds <= LONGEST_GAP or region != self._region
+        afresh = not 0 < self._seconds <= LONGEST_GAP or region != self._region
         self._held = {} if afresh else {index: held for index, held in self._held.items() if index in shown}
         self._pts, self._region = pts, region
 

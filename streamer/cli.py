@@ -74,7 +74,7 @@ def annotate(
     top_k: Annotated[str, typer.Option(help="Length of the ranking, 1 to 5.")] = "5",
     method: Annotated[str, typer.Option(help="Map method; without one, the model's own.")] = "",
     map_kind: Annotated[
-        str, typer.Option("--map", help="objectness, spread, plain or plane; without one, the model's own.")
+        str, typer.Option("--map", help="objectness, spread, plain or foreground; without one, the model's own.")
     ] = "",
     box: Annotated[str, typer.Option(help="largest, components, two_stage or none.")] = "largest",
     threshold: Annotated[str, typer.Option(help="Of the box: 0 to 1, otsu or card.")] = "",

@@ -18,7 +18,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A model's name or file.")],
     data: Annotated[Path, typer.Option(help="A folder of labelled pictures, in any layout that `train` reads.")],
     map_kind: Annotated[
-        str, typer.Option("--map", help="objectness, spread, plain or plane; without one, the model's own.")
+        str, typer.Option("--map", help="objectness, spread, plain or foreground; without one, the model's own.")
     ] = "",
     method: Annotated[str, typer.Option(help="Map method; without one, the model's own.")] = "",
     box: Annotated[str, typer.Option(help="largest, components or two_stage.")] = "largest",

@@ -60,6 +60,7 @@ def test_a_class_of_the_first_is_the_seconds_of_that_id_or_else_name(wanted: int
         ({"classes": ["crane"]}, "birds has no class 'crane' to compare"),  # the first crane, which is no bird
         ({"classes": ["unicorn"]}, "imagenet has no class 'unicorn'"),
         ({"compare": "birds:sam"}, "birds has no map method 'sam'"),
+        ({"compare": "birds:spraed"}, "'spraed' (did you mean 'spread'?): choose one of cam,"),
     ],
 )
 def test_what_the_second_side_does_not_have_is_said(changes: dict[str, object], sentence: str) -> None:
@@ -76,15 +77,18 @@ def test_the_second_side_has_a_map_of_its_own_the_firsts_or_its_cards() -> None:
     assert (own.map, own.threshold) == ("objectness", 0.4)
     assert resolve_second(settings(map="plain"), FIRST, with_head).map == "plain"
     assert resolve_second(settings(map="objectness"), with_head, FIRST).map == "spread"  # which has no other
-    with pytest.raises(SettingsError, match="birds has no plane map"):
-        resolve_second(settings(compare="birds:plane"), FIRST, SECOND)
+    with pytest.raises(SettingsError, match="birds has no foreground map"):
+        resolve_second(settings(compare="birds:foreground"), FIRST, SECOND)
 
 
 def test_all_sources_write_it_their_way_and_mean_the_same() -> None:
     whole = Comparison("birds", "cam", "spread")
     for form in ("birds:cam:spread", {"model": "birds", "method": "cam", "map": "spread"}):
         assert Settings().changed({"compare": form}).analysis.compare == whole
-    for form, part in ((":spread", Comparison(map="spread")), (":cam:plane", Comparison(None, "cam", "plane"))):
+    for form, part in (
+        (":spread", Comparison(map="spread")),
+        (":cam:foreground", Comparison(None, "cam", "foreground")),
+    ):
         assert Settings().changed({"compare": form}).analysis.compare == part
     assert Settings().changed({"compare": "C:/a.onnx:plain"}).analysis.compare == Comparison("C:/a.onnx", map="plain")
     wanted = Comparison("birds", "cam")

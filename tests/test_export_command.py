@@ -14,6 +14,7 @@ from rich.console import Console
 
 from export import command as command_module
 from export import objectness as objectness_module
+from export import published as published_module
 from export import trained as trained_module
 from export.command import ExportOptions, run
 from export.gate import GateReport
@@ -28,9 +29,10 @@ from localization.pipeline import localize
 from tests.exported import boxed_folder, frames, open_file, tiny_checkpoint
 from tests.networks import TinyNetwork
 from training.checkpoint import CheckpointError
-from training.networks.catalogue import build_network
 from training.networks.network import NetworkError
-from training.objectness.head import ObjectnessHead
+from training.networks.weights import read_weights
+from training.objectness.collect import normalised
+from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
 from training.objectness.judge import Verdict
 from training.objectness.step import Outcome
 from training.recipe import NetworkTable
@@ -196,6 +198,10 @@ def test_a_head_that_was_fitted_before_goes_into_the_file_and_none_on_request(
     assert (card.objectness["dataset"], card.objectness["pictures"]) == ("things", 7)
     assert card.cut == 0.5  # the graph's, whatever the head's file says
     assert card.threshold_split.startswith("9 pictures")  # calibrating keeps what else the card says
+    other = {FEATURES: fingerprint(TinyNetwork(3, seed=4))}
+    ObjectnessHead(16, facts=other).save(tmp_path / "other.npz")
+    with pytest.raises(HeadError, match="other weights than those of third"):
+        export(trained, name="third", head=tmp_path / "other.npz")
     export(trained, name="without", objectness=False)
     assert read_card(library.path("without")).maps == ("spread", "plain")
 
@@ -231,15 +237,28 @@ def test_a_head_is_fitted_to_the_training_pictures_and_left_off_in_words_where_i
 
 
 def test_a_network_of_the_catalogue_is_exported_with_the_weights_of_a_file(
-    library: ModelLibrary, tmp_path: Path
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = NetworkTable(name="preact-resnet18", pretrained=False)
-    network = build_network(table, 3, 64, load=False)
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    weights = TinyNetwork(3, seed=9).state_dict()
+    torch.save(weights, tmp_path / "weights.pt")
+
+    def build(table: NetworkTable, classes: int, size: int) -> TinyNetwork:
+        assert (classes, size) == (3, 64)
+        network = TinyNetwork(classes)
+        network.load_state_dict(read_weights(Path(table.weights)))
+        return network
+
+    monkeypatch.setattr(published_module, "build_network", build)
     said = export("preact-resnet18", name="own", weights=tmp_path / "weights.pt")
     assert "No objectness head (no pictures were given): boxes follow the spread map; give --data or --head." in said
     card = read_card(library.path("own"))
     assert (card.classes, card.source) == (("class 0", "class 1", "class 2"), "the file weights.pt")
+    seen = frames(4, seed=1)
+    logits = build(NetworkTable(name="tiny", weights=str(tmp_path / "weights.pt")), 3, 64)(
+        normalised(TinyNetwork(3), torch.from_numpy(seen))
+    )
+    own = open_file(library.path("own"))
+    assert [localize(own, frame).top[0].index for frame in seen] == logits.argmax(1).tolist()
     with pytest.raises(ExportError, match="int8 is made and checked with pictures"):
         export("preact-resnet18", weights=tmp_path / "weights.pt", precision="int8")
     assert not library.file("preact-resnet18").exists()

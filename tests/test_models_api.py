@@ -42,7 +42,7 @@ async def test_the_default_comes_first_and_is_loaded(client: Client, card: Model
         "input_size": card.input_size,
         "methods": list(card.methods),
         "default_method": card.default_method,
-        "maps": ["objectness", "spread", "plain", "plane"],
+        "maps": ["objectness", "spread", "plain", "foreground"],
         "precision": card.precision,
         "dataset": card.dataset,
         "licence": card.licence,
@@ -55,7 +55,7 @@ async def test_a_card_comes_whole_with_what_runs_it(client: Client, card: ModelC
     document = await (await client.get(f"/api/models/{card.name}")).json()
     assert document.pop("provider") == "cpu"
     assert document.pop("provider_reason") == "asked for"
-    assert document.pop("maps") == ["objectness", "spread", "plain", "plane"]
+    assert document.pop("maps") == ["objectness", "spread", "plain", "foreground"]
     assert document.pop("cut") == card.objectness["cut"]
     document = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
     assert {**document, "metrics": None, "recipe": None} == {**asdict(card), "metrics": None, "recipe": None}

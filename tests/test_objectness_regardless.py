@@ -1,12 +1,13 @@
 """A head that its judge speaks against is given out only to who asks for it, and is then fitted as any other."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
 
 from localization.datasets.dataset import TRAIN, LabelledPicture, PictureSet
+from tests.networks import TinyNetwork
 from training.networks.network import Network
 from training.objectness import step
 from training.objectness.collect import Cells, Input, Item
@@ -34,7 +35,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, *, regardless: bo
     monkeypatch.setattr(step, "judge", lambda *_, **__: verdict)
     pictures = tuple(LabelledPicture(Path(f"{i}.jpg"), 0) for i in range(104))
     made = PictureSet("birds", Path(), "folder", ("bird",), ("bird",), {TRAIN: pictures})
-    return train_objectness(cast(Network, None), SHAPE, made, [0], regardless=regardless), fitted
+    return train_objectness(TinyNetwork(1), SHAPE, made, [0], regardless=regardless), fitted
 
 
 def test_a_head_that_does_not_help_is_not_given_out_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

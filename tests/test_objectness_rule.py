@@ -19,7 +19,7 @@ from localization.model import LocalizationModel, read_card
 from localization.pipeline import localize
 from localization.settings import AnalysisSettings
 from tests.networks import SIDE, TinyNetwork, random_frames
-from training.objectness.head import HeadError, ObjectnessHead
+from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
 
 Floats = NDArray[np.float64]
 
@@ -152,7 +152,7 @@ def with_head(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_the_file_has_the_plane_and_its_card_says_where_the_head_comes_from(with_head: tuple[Path, Path]) -> None:
     model, without = (LocalizationModel(path, "cpu") for path in with_head)
-    assert model.card.maps == ("objectness", "spread", "plain", "plane")
+    assert model.card.maps == ("objectness", "spread", "plain", "foreground")
     assert model.card.objectness["cut"] == model.card.cut == 0.5
     assert model.card.objectness["walks"] == 6
     assert without.card.maps == ("spread", "plain")
@@ -198,8 +198,8 @@ def test_in_other_precisions_the_head_stays_in_float32_and_the_gate_looks_at_its
     monkeypatch.setattr(GateReport, "passes", lambda *_: True)  # random maps have boxes that hang on a hair
     samples = (random_frames(16, seed=1).numpy(), random_frames(12, seed=2).numpy())
     done = convert(with_head[0], tmp_path / "small.onnx", precision, "small", samples)
-    assert tuple(done.report.correlation) == ("objectness", "spread", "plain", "plane")
-    assert tuple(done.report.box_iou) == ("objectness", "spread", "plain", "plane")
+    assert tuple(done.report.correlation) == ("objectness", "spread", "plain", "foreground")
+    assert tuple(done.report.box_iou) == ("objectness", "spread", "plain", "foreground")
     assert min(figure.mean for figure in done.report.correlation.values()) > 0.98
     graph = onnx.load(tmp_path / "small.onnx").graph
     kinds = {weight.name: weight.data_type for weight in graph.initializer}
@@ -218,6 +218,23 @@ def test_a_head_of_another_network_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(HeadError, match="reads 24 channels and the stride-16 features of x have 16"):
         export_network(network, card, tmp_path / "x.onnx", random_head(channels=24))
     assert list(tmp_path.iterdir()) == []
+    ours = random_head()
+    ours.facts = {FEATURES: fingerprint(TinyNetwork(classes=5, seed=1))}  # as wide, and of other weights
+    with pytest.raises(HeadError, match="fitted to the features of other weights than those of x: it is another"):
+        export_network(network, card, tmp_path / "x.onnx", ours)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fingerprint_is_that_of_the_features_alone() -> None:
+    network = TinyNetwork(classes=5)
+    other = TinyNetwork(classes=9, seed=1)
+    other.fine.load_state_dict(network.fine.state_dict())
+    other.coarse.load_state_dict(network.coarse.state_dict())
+    assert fingerprint(other) == fingerprint(network)  # another linear head reads the same features
+    assert fingerprint(network.to(memory_format=torch.channels_last)) == fingerprint(other)
+    with torch.no_grad():
+        next(network.fine.parameters())[0, 0, 0, 0] += 1e-3
+    assert fingerprint(other) != fingerprint(network)
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (128, 128, 128), (255, 255, 255), (200, 30, 30), (40, 90, 200)])

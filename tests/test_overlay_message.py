@@ -53,7 +53,7 @@ def parsed(packed: Sequence[bytes]) -> list[dict[str, Any]]:
 
 def test_the_page_reads_what_was_packed() -> None:
     first = prediction(shown=2, others=1)
-    second = replace(prediction(shown=1, others=0), model="oiseaux é", method="layercam", map="plane")
+    second = replace(prediction(shown=1, others=0), model="oiseaux é", method="layercam", map="foreground")
     message = parsed([pack(replace(first, compare=second), STAMPS, MAX_MESSAGE)])[0]
     stamps = {name: message[name] for name in ("rtp", "frame", "pts", "captured", "sent", "held")}
     assert stamps == {name: getattr(STAMPS, name) for name in stamps}

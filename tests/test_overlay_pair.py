@@ -85,7 +85,7 @@ def test_a_caption_names_what_tells_the_sides_apart_in_the_page_as_here() -> Non
         assert not told[0] & told[1] or names[0] == names[1]
         assert told[0] <= set(names[0])
         assert told[1] <= set(names[1])
-    assert captions(LEFT, replace(LEFT, map="plane")) == ("spread", "plane")
+    assert captions(LEFT, replace(LEFT, map="foreground")) == ("spread", "foreground")
     assert captions(LEFT, LEFT) == (LEFT.model, LEFT.model)
     given_names = [[{n: getattr(side, n) for n in ("model", "method", "map")} for side in pair] for pair in pairs]
     assert run_module(NAMES, given_names) == [list(pair) for pair in here]

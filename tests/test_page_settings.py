@@ -145,7 +145,7 @@ def test_the_default_of_an_earlier_version_is_no_wish_and_a_choice_of_this_one_i
 
 
 def test_only_kinds_of_map_and_comparisons_that_there_are_are_recalled() -> None:
-    for kind in ("objectness", "spread", "plain", "plane", None):
+    for kind in ("objectness", "spread", "plain", "foreground", None):
         assert visit({"map": kind}, version=2)["found"] == {"map": kind}
     assert visit({"map": "palm", "opacity": 0.3}, version=2)["found"] == {"opacity": 0.3}
     comparisons: tuple[dict[str, Any], ...] = (
@@ -184,7 +184,7 @@ for (const [does, given] of input.steps) {
 }
 tell(seen);
 """
-WITH_HEAD = ["objectness", "spread", "plain", "plane"]
+WITH_HEAD = ["objectness", "spread", "plain", "foreground"]
 CARDS = {"new": WITH_HEAD, "newer": WITH_HEAD, "old": ["spread", "plain"]}
 
 
@@ -194,7 +194,8 @@ def run_models(*steps: tuple[str, Any], kept: dict[str, Any] | None = None) -> l
 
 
 @pytest.mark.parametrize(
-    ("own", "proposed"), [(None, "spread"), ("spread", "objectness"), ("plain", "objectness"), ("plane", "objectness")]
+    ("own", "proposed"),
+    [(None, "spread"), ("spread", "objectness"), ("plain", "objectness"), ("foreground", "objectness")],
 )
 def test_a_model_is_compared_with_itself_by_the_rule_before(own: str | None, proposed: str) -> None:
     seen = run_models(("change", {"map": own, "method": "gradcam"}), ("compare", "new"))[-1]
@@ -205,12 +206,12 @@ def test_a_model_is_compared_with_itself_by_the_rule_before(own: str | None, pro
 
 
 def test_a_kind_that_the_next_model_lacks_is_forgotten_and_one_that_it_has_stays() -> None:
-    for kind, stays in (("plane", None), ("objectness", None), ("plain", "plain"), (None, None)):
+    for kind, stays in (("foreground", None), ("objectness", None), ("plain", "plain"), (None, None)):
         assert run_models(("change", {"map": kind}), ("choose", "old"))[-1]["map"] == stays
         assert run_models(("change", {"map": kind}), ("choose", "newer"))[-1]["map"] == kind
     nothing: tuple[str, Any] = ("change", {})
-    assert run_models(nothing, kept={"model": "old", "map": "plane"})[-1]["map"] is None
-    kept = {"compare": {"model": "old", "method": None, "map": "plane"}}
+    assert run_models(nothing, kept={"model": "old", "map": "foreground"})[-1]["map"] is None
+    kept = {"compare": {"model": "old", "method": None, "map": "foreground"}}
     assert run_models(nothing, kept=kept)[-1]["compare"] is None
 
 

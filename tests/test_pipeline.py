@@ -73,7 +73,7 @@ def test_a_region_is_fitted_as_the_picture_that_it_is(model: LocalizationModel, 
     assert np.array_equal(fitted, fit_picture(np.ascontiguousarray(chelsea[30:280, 50:250]), model.card))
 
 
-@pytest.mark.parametrize("kind", ["objectness", "plane", "spread", "plain"])
+@pytest.mark.parametrize("kind", ["objectness", "foreground", "spread", "plain"])
 def test_a_stream_steadies_the_maps_that_have_a_constant_cut_and_no_others(
     model: LocalizationModel, chelsea: NDArray[np.uint8], kind: MapKind
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_stream_steadies_the_maps_that_have_a_constant_cut_and_no_others(
         ("objectness", "spread", "threshold"),
         ("spread", "affinity", "affinity_threshold"),
         ("plain", "maps", ""),
-        ("plane", "objectness", ""),
+        ("foreground", "objectness", ""),
     ],
 )
 def test_the_map_and_its_threshold_are_the_graphs(
@@ -110,7 +110,7 @@ def test_the_map_and_its_threshold_are_the_graphs(
     if kind == "plain":
         wanted = (wanted - wanted.min()) / (wanted.max() - wanted.min())
     np.testing.assert_allclose(shown.grid, wanted, atol=1e-5)
-    own = {"plain": model.card.threshold, "plane": model.card.cut}
+    own = {"plain": model.card.threshold, "foreground": model.card.cut}
     assert shown.threshold == pytest.approx(float(raw[threshold][0, 0]) if threshold else own[kind], abs=1e-5)
 
 

@@ -144,8 +144,8 @@ def test_of_two_parts_the_larger_one_is_the_object_whatever_was_before(side: int
     assert box[0] > 0.4
 
 
-@pytest.mark.parametrize("pts", [0.2, 1.0 + LONGEST_GAP])
-def test_going_back_or_a_gap_starts_afresh(pts: float) -> None:
+@pytest.mark.parametrize("pts", [0.2, 29 / 30, 1.0 + LONGEST_GAP])
+def test_standing_still_going_back_or_a_gap_starts_afresh(pts: float) -> None:
     grid, _ = follow(begun(blob()), blob(x=7.0), pts)
     assert np.array_equal(grid, blob(x=7.0))
 

@@ -3,13 +3,13 @@
  *
  * @typedef {number | string} ClassRef an index, a name or an id of the card's
  *
- * @typedef {object} Comparison the second side: null leaves the model and the map to the first side, the method to
- *   the model's card
+ * @typedef {object} Comparison the second side: null leaves the model to the first side, the method to the model's
+ *   card, and the map to the setting `map`
  * @property {string | null} model
  * @property {string | null} method
  * @property {MapKind | null} [map] missing is null
  *
- * @typedef {"objectness" | "spread" | "plain" | "plane"} MapKind
+ * @typedef {"objectness" | "spread" | "plain" | "foreground"} MapKind
  *
  * @typedef {object} Settings everything a person can set; the same names as in localization/settings.py
  * @property {string | null} model null leaves it to the server

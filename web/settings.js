@@ -16,7 +16,7 @@ const AGAIN_AFTER_MS = 1000; // where the server was too busy
 const VERSION = 2; // of what is kept: 2 since a map of null is the model's own kind
 
 /** @type {readonly MapKind[]} */
-export const MAP_KINDS = ["objectness", "spread", "plain", "plane"];
+export const MAP_KINDS = ["objectness", "spread", "plain", "foreground"];
 
 /** @type {readonly SettingName[]} */
 export const PAINT_NAMES = ["opacity", "colormap", "boxes", "labels", "mirror"];

@@ -187,12 +187,12 @@ def test_the_kinds_on_both_sides_are_chosen_and_kept(visitor: Visitor, duo: Serv
     expect(page.get_by_role("heading", name="Map on the left")).to_be_visible()
     right = page.get_by_label("Map on the right")
     expect(right).to_have_value("spread")
-    right.select_option("plane")
-    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "efficientnet-lite0 · CAM · Plane")
+    right.select_option("foreground")
+    expect_pair(page, "efficientnet-lite0 · CAM · Objectness", "efficientnet-lite0 · CAM · Foreground")
     page.get_by_role("radio", name="Plain").check()
-    expect_pair(page, "efficientnet-lite0 · CAM · Plain", "efficientnet-lite0 · CAM · Plane")
+    expect_pair(page, "efficientnet-lite0 · CAM · Plain", "efficientnet-lite0 · CAM · Foreground")
     page.reload()
-    expect(right).to_have_value("plane")
+    expect(right).to_have_value("foreground")
     expect(page.get_by_role("radio", name="Plain")).to_be_checked()
     compare_with(page, "small")
     expect(right).to_have_value("plain")  # which it has too
@@ -201,14 +201,14 @@ def test_the_kinds_on_both_sides_are_chosen_and_kept(visitor: Visitor, duo: Serv
 
 def test_what_a_model_has_no_head_for_cannot_be_chosen_and_says_why(visitor: Visitor, duo: Server) -> None:
     page = visitor.visit(duo.url)
-    plane = page.get_by_role("radio", name="Plane")
-    plane.check()
+    foreground = page.get_by_role("radio", name="Foreground")
+    foreground.check()
     expect(page.locator("#map-hint")).to_have_text("What is a thing at all, whatever its class.")
     page.get_by_text("About efficientnet-lite0").click()
     expect(page.locator(".about > .facts").get_by_text("a head")).to_be_visible()
     page.get_by_label("Model", exact=True).select_option("small")
-    expect(plane).to_be_disabled()
-    expect(page.locator("label:has([value=plane])")).to_have_attribute(
+    expect(foreground).to_be_disabled()
+    expect(page.locator("label:has([value=foreground])")).to_have_attribute(
         "title", "small has no such map: its file holds no objectness head."
     )
     expect(page.get_by_role("radio", name="Spread")).to_be_checked()

@@ -206,7 +206,7 @@ def test_each_kind_of_map_has_its_help_and_its_own_threshold(visitor: Visitor, s
         "Objectness": ("The class map that stays on what is a thing; the default.", "0.50"),
         "Spread": ("The class map, spread along similar regions alone.", "Otsu’s"),
         "Plain": ("The class map as it is.", "0.30"),
-        "Plane": ("What is a thing at all, whatever its class.", "0.50"),
+        "Foreground": ("What is a thing at all, whatever its class.", "0.50"),
     }
     for name, (hint, threshold) in said.items():
         expect(page.get_by_role("radio", name=name)).to_be_checked()

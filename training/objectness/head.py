@@ -10,6 +10,7 @@ pseudo masks (Ahn & Kwak, "Learning Pixel-level Semantic Affinity", CVPR 2018).
 """
 
 import copy
+import hashlib
 import io
 import json
 import zipfile
@@ -23,8 +24,11 @@ from torch import Tensor, nn
 
 from localization.atomic import write_bytes
 from localization.errors import UserError
+from training.networks.network import Network
 
 HIDDEN = 64  # 16 to 256 did not matter
+
+FEATURES = "features"  # the fact that says which network's features it reads
 
 _WEIGHTS = ("W1", "b1", "w2", "b2")
 _FACTS = "facts"
@@ -42,7 +46,7 @@ class ObjectnessHead(nn.Module):
 
     Args:
         channels: K16 of the network's stride-16 features.
-        facts: how it came about, for the card: pictures, seed, source, licence.
+        facts: how it came about, for the card: pictures, seed, source, licence; and the `fingerprint` of its network.
 
     Shapes:
         cells float32 (B, n, K16) of length 1; the plane float32 (B, n) in [0, 1].
@@ -111,3 +115,18 @@ class ObjectnessHead(nn.Module):
         ) as error:
             raise HeadError(f"{path} holds no objectness head: fit one with `seekcam train-objectness`.") from error
         return head.eval().requires_grad_(False)
+
+
+def fingerprint(network: Network) -> str:
+    """Which features a head reads: 16 hex digits over all weights of `network` but those of its linear head.
+
+    The linear head may be trained on, or exchanged for one of other classes: the features stay what they are.
+    """
+    module = cast(nn.Module, network)
+    beside = {id(weight) for weight in network.head.parameters()}
+    kept: list[Tensor] = [weight for weight in module.parameters() if id(weight) not in beside]
+    kept += [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+    found = hashlib.sha256()
+    for values in kept:
+        found.update(values.detach().cpu().float().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]

@@ -13,7 +13,7 @@ from localization.datasets.splits import evenly
 from training.networks.network import Network
 from training.objectness.collect import Input, Item, collect
 from training.objectness.fit import TooFewViewsError, fit
-from training.objectness.head import ObjectnessHead
+from training.objectness.head import FEATURES, ObjectnessHead, fingerprint
 from training.objectness.judge import LEAST, Verdict, judge
 
 FITTED_ON = 1000  # pictures at most; 250 are nearly as good
@@ -90,6 +90,7 @@ def train_objectness(
         "pictures": found.pictures,
         "views": found.views,
         "seed": seed,
+        FEATURES: fingerprint(network),
         "judged": {
             "pictures": verdict.pictures,
             "agreement_with_head": round(verdict.with_head, 4),

@@ -100,7 +100,7 @@ function describe(card) {
   const parts = [make("summary", {}, `About ${card.name}`), make("dl", { class: "facts" }, ...rows)];
   const tables = /** @type {const} */ ([
     ["Measured", card.metrics],
-    ["Objectness head", card.objectness],
+    ["Objectness head", inWords(card.objectness)],
     ["Whole recipe", card.recipe],
   ]);
   for (const [title, values] of tables) {
@@ -123,6 +123,22 @@ function headOf({ objectness }) {
   return origin === "" ? "a head in the file" : `a head fitted on ${origin}, without boxes`;
 }
 
+/**
+ * @param {Record<string, unknown>} facts by names in snake_case
+ * @returns {Record<string, unknown>} the same, by names that people read
+ */
+function inWords(facts) {
+  const named = Object.entries(facts).map(([name, value]) => [name.replaceAll("_", " "), value]);
+  return Object.fromEntries(
+    named.map(([name, value]) => [name, isTable(value) ? inWords(/** @type {Record<string, unknown>} */ (value)) : value]),
+  );
+}
+
+/** @param {unknown} value */
+function isTable(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** @param {(readonly [string, string])[]} pairs those without a value are left out */
 function rowsOf(pairs) {
   return pairs.filter(([, value]) => value !== "").map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
@@ -137,7 +153,7 @@ function rowsOf(pairs) {
 function flat(table, prefix = "") {
   const found = new Map();
   for (const [name, value] of Object.entries(table)) {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    if (isTable(value)) {
       const inner = flat(/** @type {Record<string, unknown>} */ (value), `${prefix}${name}.`);
       for (const [path, leaf] of inner) found.set(path, leaf);
     } else if (value !== undefined && value !== null) {

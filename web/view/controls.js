@@ -107,7 +107,7 @@ export class Controls {
     const method = values.method ?? this.#card?.default_method ?? "";
     this.#method.value = method;
     byId("method-hint", HTMLParagraphElement).textContent =
-      kind === "plane" ? "The plane is the same by every method." : (METHODS[method]?.[1] ?? "");
+      kind === "foreground" ? "The foreground is the same by every method." : (METHODS[method]?.[1] ?? "");
     this.#box.value = values.box;
     slide(this.#opacity, values.opacity);
     byId("opacity-value", HTMLOutputElement).textContent = percent.format(values.opacity);

@@ -7,7 +7,7 @@ const MAPS = {
   objectness: ["Objectness", "The class map that stays on what is a thing; the default."],
   spread: ["Spread", "The class map, spread along similar regions alone."],
   plain: ["Plain", "The class map as it is."],
-  plane: ["Plane", "What is a thing at all, whatever its class."],
+  foreground: ["Foreground", "What is a thing at all, whatever its class."],
 };
 
 /**
