@@ -47,7 +47,7 @@ results: $(READY) ## Make the tables of docs/results/ from SEEKCAM_DATA (hours; 
 	$(BIN)/seekcam results $(ARGS)
 
 picture: $(READY) ## Make the README's picture again
-	$(BIN)/python -m studies.picture docs/picture.jpg
+	$(BIN)/python -m seekcam.studies.picture docs/picture.jpg
 
 lock: $(READY) ## Choose new versions and write requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --upgrade \

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from localization.card import ModelCard
-from localization.errors import ModelFileError, UserError
-from localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
-from localization.model import read_card
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import ModelFileError, UserError
+from seekcam.localization.library import BUILDABLE, DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import read_card
 
 PIPE_WIDTH = 1000  # columns: what goes to a pipe or a file is not cut to a terminal's width
 
@@ -84,7 +84,7 @@ def export_model(
     # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
     signal.signal(signal.SIGTERM, _leave)
     with console.status("importing PyTorch"):
-        from export.command import ExportOptions, run
+        from seekcam.export.command import ExportOptions, run
     options = ExportOptions(
         source=source,
         out=out,
@@ -122,7 +122,7 @@ def train_objectness(
     signal.signal(signal.SIGTERM, _leave)
     try:
         with console.status("importing PyTorch"):
-            from export.train_objectness import ObjectnessOptions, run
+            from seekcam.export.train_objectness import ObjectnessOptions, run
         code = run(ObjectnessOptions(source, data, out, weights, seed, licence, dataset), console)
     except KeyboardInterrupt:
         console.print("Interrupted: no head was written. The same command begins anew.")
@@ -191,7 +191,7 @@ def build_model(
     # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
     signal.signal(signal.SIGTERM, _leave)
     with console.status(f"building {name}: importing PyTorch"):
-        from export import zoo
+        from seekcam.export import zoo
 
         path = zoo.build(name, folder, lambda step: console.print(f"building {name}: {step}", highlight=False))
     console.print(f"built {path}", highlight=False, soft_wrap=True)

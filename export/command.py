@@ -14,21 +14,21 @@ import onnx
 from rich.console import Console
 from rich.status import Status
 
-from export.calibrate import Material, calibrated, material, two_samples
-from export.objectness import head_from_training
-from export.onnx import ExportError, export_network, set_card
-from export.place import Place, enter, plan, told
-from export.precision import Precision, convert
-from export.published import catalogue_network
-from export.trained import describe_trained, find_checkpoint, rebuild, run_name
-from localization.card import METHODS, ModelCard
-from localization.errors import UserError
-from localization.library import BUILDABLE, ModelLibrary, is_file_name, name_from
-from localization.model import LocalizationModel, read_card
-from training.checkpoint import Checkpoint
-from training.networks.catalogue import NETWORKS
-from training.networks.network import Network
-from training.objectness.head import ObjectnessHead
+from seekcam.export.calibrate import Material, calibrated, material, two_samples
+from seekcam.export.objectness import head_from_training
+from seekcam.export.onnx import ExportError, export_network, set_card
+from seekcam.export.place import Place, enter, plan, told
+from seekcam.export.precision import Precision, convert
+from seekcam.export.published import catalogue_network
+from seekcam.export.trained import describe_trained, find_checkpoint, rebuild, run_name
+from seekcam.localization.card import METHODS, ModelCard
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import BUILDABLE, ModelLibrary, is_file_name, name_from
+from seekcam.localization.model import LocalizationModel, read_card
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.networks.catalogue import NETWORKS
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.head import ObjectnessHead
 
 
 @dataclass(frozen=True)

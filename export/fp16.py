@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from export.onnx import ExportError
+from seekcam.export.onnx import ExportError
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # the trunk begins at the first of these
 FEATURES = "features"  # the graph's output where it ends

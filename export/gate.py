@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Rectangle
+from seekcam.localization.prediction import Rectangle
 
 MAP_CORRELATION = 0.98  # at least, on the mean over the pictures
 BOX_IOU = 0.90

@@ -27,11 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localization.card import METHODS
-from training.affinity import otsu, spread_maps
-from training.networks.network import Network
-from training.objectness.head import ObjectnessHead
-from training.objectness.rule import CUT, objectness_maps
+from seekcam.localization.card import METHODS
+from seekcam.training.affinity import otsu, spread_maps
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.head import ObjectnessHead
+from seekcam.training.objectness.rule import CUT, objectness_maps
 
 INPUTS = ("frames", "classes", "method")
 OUTPUTS = ("logits", "chosen", "maps", "spread", "threshold", "features")

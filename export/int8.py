@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from export.gate import GateReport, compare
-from export.looks import BATCH, look_all
-from localization.card import ModelCard
-from localization.model import LocalizationModel
+from seekcam.export.gate import GateReport, compare
+from seekcam.export.looks import BATCH, look_all
+from seekcam.localization.card import ModelCard
+from seekcam.localization.model import LocalizationModel
 
 MARGIN = 0.25  # of what the gate leaves open: it is tried on other pictures than these, which are a little harder
 SENSITIVITY_FRAMES = 16  # each convolution is tried on its own, so few have to do

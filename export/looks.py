@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.gate import Look, LookMap
-from localization.card import MapKind
-from localization.model import LocalizationModel, RawOutputs
-from localization.pipeline import FrameRequest, interpret
-from localization.settings import AnalysisSettings, resolve
+from seekcam.export.gate import Look, LookMap
+from seekcam.localization.card import MapKind
+from seekcam.localization.model import LocalizationModel, RawOutputs
+from seekcam.localization.pipeline import FrameRequest, interpret
+from seekcam.localization.settings import AnalysisSettings, resolve
 
 BATCH = 8  # pictures of one run
 

@@ -8,13 +8,13 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from export.calibrate import Material
-from localization.card import ModelCard
-from localization.class_match import match_classes
-from localization.datasets.dataset import DatasetError, PictureSet
-from training.networks.network import Network
-from training.objectness.collect import Input
-from training.objectness.step import Outcome, Progress, silent, train_objectness
+from seekcam.export.calibrate import Material
+from seekcam.localization.card import ModelCard
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.dataset import DatasetError, PictureSet
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.collect import Input
+from seekcam.training.objectness.step import Outcome, Progress, silent, train_objectness
 
 
 def head_for(

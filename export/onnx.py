@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.graph import INPUTS, MAPPED, CamGraph
-from localization.card import METADATA_KEY, METHODS, ModelCard
-from localization.errors import UserError
-from training.affinity import GUIDED_POWER, GUIDED_REPEATS
-from training.networks.network import Network
-from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
-from training.objectness.rule import CUT
+from seekcam.export.graph import INPUTS, MAPPED, CamGraph
+from seekcam.localization.card import METADATA_KEY, METHODS, ModelCard
+from seekcam.localization.errors import UserError
+from seekcam.training.affinity import GUIDED_POWER, GUIDED_REPEATS
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
+from seekcam.training.objectness.rule import CUT
 
 OPSET = 20
 BATCH = torch.export.Dim("batch", min=1, max=64)  # the bound is only the tracer's; the file has none
@@ -237,7 +237,9 @@ def set_card(model: onnx.ModelProto, card: ModelCard) -> None:
 
 def git_revision() -> str:
     """The revision of this checkout, with "-dirty" where it has changes; empty where there is none."""
-    folder = Path(__file__).parent
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / "pyproject.toml").is_file():
+        return ""  # installed: what git knows there is somebody else's
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--match", "no-tag-wanted"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20, check=True)

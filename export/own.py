@@ -21,11 +21,11 @@ from typing import Any, cast
 from rich.console import Console
 from torch import Tensor, nn
 
-from export.objectness import head_from_folder
-from export.onnx import ExportError, describe_network, export_network, objectness_facts
-from localization.card import ModelCard
-from training.networks.network import Features
-from training.objectness.head import ObjectnessHead
+from seekcam.export.objectness import head_from_folder
+from seekcam.export.onnx import ExportError, describe_network, export_network, objectness_facts
+from seekcam.localization.card import ModelCard
+from seekcam.training.networks.network import Features
+from seekcam.training.objectness.head import ObjectnessHead
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB in [0, 1], as torchvision's weights want it
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from localization.errors import UserError
-from localization.library import BUILDABLE, SUFFIX, ModelLibrary
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import BUILDABLE, SUFFIX, ModelLibrary
 
 
 class PlaceError(UserError):

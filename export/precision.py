@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.fp16 import to_fp16
-from export.gate import BOX_IOU, MAP_CORRELATION, GateReport, compare
-from export.int8 import to_int8
-from export.looks import look_all
-from export.onnx import ExportError, set_card
-from localization.model import LocalizationModel, read_card
+from seekcam.export.fp16 import to_fp16
+from seekcam.export.gate import BOX_IOU, MAP_CORRELATION, GateReport, compare
+from seekcam.export.int8 import to_int8
+from seekcam.export.looks import look_all
+from seekcam.export.onnx import ExportError, set_card
+from seekcam.localization.model import LocalizationModel, read_card
 
 Precision = Literal["fp32", "fp16", "int8"]
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from export.onnx import describe_network
-from export.zoo import imagenet_classes
-from localization.card import ModelCard
-from training.networks.catalogue import NETWORKS, build_network, find_network
-from training.networks.network import Network, NetworkError
-from training.networks.weights import read_weights
-from training.recipe import NetworkTable
+from seekcam.export.onnx import describe_network
+from seekcam.export.zoo import imagenet_classes
+from seekcam.localization.card import ModelCard
+from seekcam.training.networks.catalogue import NETWORKS, build_network, find_network
+from seekcam.training.networks.network import Network, NetworkError
+from seekcam.training.networks.weights import read_weights
+from seekcam.training.recipe import NetworkTable
 
 
 def catalogue_network(name: str, weights: Path | None = None) -> tuple[Network, ModelCard]:

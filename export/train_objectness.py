@@ -5,14 +5,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export.objectness import head_for
-from export.published import catalogue_network
-from export.trained import describe_trained, find_checkpoint, rebuild
-from localization.card import ModelCard
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from training.checkpoint import Checkpoint
-from training.networks.network import Network
+from seekcam.export.objectness import head_for
+from seekcam.export.published import catalogue_network
+from seekcam.export.trained import describe_trained, find_checkpoint, rebuild
+from seekcam.localization.card import ModelCard
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.networks.network import Network
 
 SUFFIX = ".npz"
 NOT_WORTH_IT = 3  # exit code: the head was fitted, does not help, and was not written

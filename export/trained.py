@@ -5,15 +5,15 @@ from pathlib import Path
 
 from torch import nn
 
-from export.onnx import describe_network
-from localization.card import ModelCard
-from localization.library import name_from
-from training.checkpoint import Checkpoint, CheckpointError
-from training.networks.catalogue import build_network
-from training.networks.masked_input import as_tested
-from training.networks.network import Network, NetworkError
-from training.recipe import Recipe
-from training.recipe_files import RecipeError, checked_recipe
+from seekcam.export.onnx import describe_network
+from seekcam.localization.card import ModelCard
+from seekcam.localization.library import name_from
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.networks.masked_input import as_tested
+from seekcam.training.networks.network import Network, NetworkError
+from seekcam.training.recipe import Recipe
+from seekcam.training.recipe_files import RecipeError, checked_recipe
 
 CHECKPOINTS = ("best.pt", "last.pt")  # of a run folder, the one to export first
 MIN_SCORE = ModelCard.min_score  # for the many classes of ImageNet

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torchvision.models import ResNet18_Weights
 
-from export.onnx import describe_network, export_network
-from localization.errors import UnknownModelError
-from localization.library import BUILT_FROM
-from training.networks.efficientnet_lite import EfficientNetLite0
-from training.objectness.head import ObjectnessHead
+from seekcam.export.onnx import describe_network, export_network
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.library import BUILT_FROM
+from seekcam.training.networks.efficientnet_lite import EfficientNetLite0
+from seekcam.training.objectness.head import ObjectnessHead
 
 HEADS = Path(__file__).parent / "heads"
 THRESHOLD_SPLIT = "325 ILSVRC 2012 validation images"

@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.region import WHOLE, Region
+from seekcam.localization.region import WHOLE, Region
 
 # All chosen on copies of photographs with bars, kept as JPEG and as video, against the photographs themselves.
 BLACK = 40  # the brightest that a pixel of a bar may be: limited range's 16, or 0, and what compression adds

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Rectangle
-from localization.settings import BoxMaker
+from seekcam.localization.prediction import Rectangle
+from seekcam.localization.settings import BoxMaker
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.uint8]

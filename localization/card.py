@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
-from localization.errors import ModelFileError
+from seekcam.localization.errors import ModelFileError
 
 METADATA_KEY = "seekcam"
 SCHEMA = 1

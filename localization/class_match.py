@@ -5,8 +5,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from localization.card import ModelCard
-from localization.datasets.dataset import DatasetError, PictureSet
+from seekcam.localization.card import ModelCard
+from seekcam.localization.datasets.dataset import DatasetError, PictureSet
 
 ALIKE = 0.9  # share of names that must agree, place by place, for two lists of one length to be the same list (ours)
 SHOWN = 5  # names in a message

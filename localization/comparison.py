@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from localization.card import MAP_KINDS, MapKind
-from localization.errors import SettingsError
+from seekcam.localization.card import MAP_KINDS, MapKind
+from seekcam.localization.errors import SettingsError
 
 _FORMS = 'MODEL, MODEL:METHOD, MODEL:MAP, MODEL:METHOD:MAP or {"model": ..., "method": ..., "map": ...}'
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from localization.pipeline import FrameRequest
-from localization.region import WHOLE, Region
-from localization.second_look import SecondLooks
-from localization.settings import Analysis
-from localization.steady import Steady
-from localization.temporal import ClassTracker
+from seekcam.localization.pipeline import FrameRequest
+from seekcam.localization.region import WHOLE, Region
+from seekcam.localization.second_look import SecondLooks
+from seekcam.localization.settings import Analysis
+from seekcam.localization.steady import Steady
+from seekcam.localization.temporal import ClassTracker
 
 
 @dataclass(frozen=True, eq=False)

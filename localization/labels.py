@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.colormaps import rgb_to_yuv
-from localization.fonts import draw_text, text_width
+from seekcam.localization.colormaps import rgb_to_yuv
+from seekcam.localization.fonts import draw_text, text_width
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # RGB

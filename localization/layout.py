@@ -3,10 +3,10 @@
 import itertools
 from dataclasses import dataclass
 
-from localization.fonts import coverage
-from localization.labels import INK, Colour, Plate, PlateStyle, plate, shortened
-from localization.prediction import Prediction, Rectangle
-from localization.settings import PaintSettings
+from seekcam.localization.fonts import coverage
+from seekcam.localization.labels import INK, Colour, Plate, PlateStyle, plate, shortened
+from seekcam.localization.prediction import Prediction, Rectangle
+from seekcam.localization.settings import PaintSettings
 
 # One colour a class, in the order of `prediction.maps`: light, so that dark text reads on the plates.
 COLOURS: tuple[Colour, ...] = ((250, 250, 250), (110, 205, 255), (255, 205, 90), (130, 235, 170), (255, 165, 215))

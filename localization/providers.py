@@ -13,8 +13,8 @@ from typing import Any
 
 import onnxruntime as ort
 
-from localization.card import ModelCard
-from localization.errors import UserError
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import UserError
 
 PROVIDERS = ("auto", "tensorrt", "cuda", "cpu")
 _ORT_NAMES = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Rectangle
+from seekcam.localization.prediction import Rectangle
 
 Region = Rectangle  # x0, y0, x1, y1 in [0, 1] of the frame, x0 < x1 and y0 < y1
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from localization.card import MapKind
-from localization.class_match import match_classes, named
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.readable import available_cores, in_threads
-from localization.datasets.splits import evenly
-from localization.errors import SettingsError
-from localization.measure import (
+from seekcam.localization.card import MapKind
+from seekcam.localization.class_match import match_classes, named
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.readable import available_cores, in_threads
+from seekcam.localization.datasets.splits import evenly
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.measure import (
     THRESHOLDS,
     Alter,
     Labelled,
@@ -23,10 +23,10 @@ from localization.measure import (
     localize_all,
     measure,
 )
-from localization.metrics import BoxAccuracy, Float64, PixelPrecision
-from localization.model import LocalizationModel
-from localization.scores import RIGHT_IOU, ImageScore, Scores
-from localization.settings import Analysis, AnalysisSettings, resolve
+from seekcam.localization.metrics import BoxAccuracy, Float64, PixelPrecision
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.scores import RIGHT_IOU, ImageScore, Scores
+from seekcam.localization.settings import Analysis, AnalysisSettings, resolve
 
 ALL = "all"  # every part of a set
 RANKED = 5  # Top-5 Clas and Loc

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from localization.class_match import named
-from localization.datasets.dataset import LabelledPicture
-from localization.prediction import RankedClass, Rectangle
+from seekcam.localization.class_match import named
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.prediction import RankedClass, Rectangle
 
 RIGHT_IOU = 0.5  # a box with less overlap is a miss
 STRICT_IOU = 0.7  # the same for who wants tight boxes

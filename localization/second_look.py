@@ -3,7 +3,7 @@
 At 224 pixels a thing on a twentieth of the frame covers some ten cells of the map, and its box is mostly guessed. Seen
 again at more than twice the scale it is bounded anew. In frames that were made of ILSVRC photographs, the thing of one
 small before another, this lifts GT-known from 20.1 to 25.2 % (+5.1 +- 1.1, n = 512), at IoU .7 by 6.8 +- 1.3; on the
-650 photographs as they are it changes nothing (+0.0 +- .4): `python -m studies.small_things` measures both.
+650 photographs as they are it changes nothing (+0.0 +- .4): `python -m seekcam.studies.small_things` measures both.
 
 A stream takes such looks at one of five frames at most, so that they cost a fifth of the graph's time at most; what one
 has found moves along with the first look's box until the next one (`SecondLooks`).
@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Box, ClassMap, Prediction, Rectangle
-from localization.region import WHOLE, Region, box_in_frame, grid_in_frame
+from seekcam.localization.prediction import Box, ClassMap, Prediction, Rectangle
+from seekcam.localization.region import WHOLE, Region, box_in_frame, grid_in_frame
 
 # Chosen on one half of the made frames and of the photographs, together: see `studies/small_things.py`.
 SMALL = 0.2  # of what the first look saw: a larger box has cells enough

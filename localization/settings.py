@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
-from localization.card import MAP_KINDS, MapKind, ModelCard
-from localization.comparison import Comparison, parse_comparison
-from localization.errors import SettingsError
+from seekcam.localization.card import MAP_KINDS, MapKind, ModelCard
+from seekcam.localization.comparison import Comparison, parse_comparison
+from seekcam.localization.errors import SettingsError
 
 BoxMaker = Literal["largest", "components", "two_stage", "none"]
 Threshold = float | Literal["otsu", "card"]

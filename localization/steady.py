@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.boxes import SIDE, ScoredRectangle, threshold_mask
-from localization.prediction import ClassMap
-from localization.region import WHOLE, Region
+from seekcam.localization.boxes import SIDE, ScoredRectangle, threshold_mask
+from seekcam.localization.prediction import ClassMap
+from seekcam.localization.region import WHOLE, Region
 
 Float32 = NDArray[np.float32]
 Mask = NDArray[np.uint8]

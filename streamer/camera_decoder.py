@@ -17,8 +17,8 @@ from aiortc.jitterbuffer import JitterFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorRange
 
-from streamer.capture_clock import ticks_between
-from streamer.encoding import VIDEO_TIME_BASE
+from seekcam.streamer.capture_clock import ticks_between
+from seekcam.streamer.encoding import VIDEO_TIME_BASE
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiortc import RTCDataChannel
 
-from streamer.returns import Outcome
+from seekcam.streamer.returns import Outcome
 
 PROTOCOL = 1
 MAX_UNSENT = 64 * 1024  # bytes: a client with more on its control channel takes in nothing

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from localization.library import DEFAULT_MODEL
-from streamer.doctor import doctor
-from streamer.serve_cli import serve
+from seekcam.localization.library import DEFAULT_MODEL
+from seekcam.streamer.doctor import doctor
+from seekcam.streamer.serve_cli import serve
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def bench(
     """Measure frames per second and milliseconds per stage."""
     from rich.console import Console
 
-    from streamer.bench.command import BenchOptions, bench_end_to_end, bench_stages, parse_batches, parse_mode
+    from seekcam.streamer.bench.command import BenchOptions, bench_end_to_end, bench_stages, parse_batches, parse_mode
 
     options = BenchOptions(
         model=model,
@@ -97,7 +97,7 @@ def annotate(
     """
     from rich.console import Console
 
-    from streamer.annotate.command import run
+    from seekcam.streamer.annotate.command import run
 
     chosen: dict[str, object] = {
         "model": model, "classes": classes, "top_k": top_k, "method": method, "map": map_kind, "box": box,

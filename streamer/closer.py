@@ -6,10 +6,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.card import ModelCard
-from localization.pipeline import Cut, cut_picture
-from localization.region import Region
-from streamer.frames import cut_frame
+from seekcam.localization.card import ModelCard
+from seekcam.localization.pipeline import Cut, cut_picture
+from seekcam.localization.region import Region
+from seekcam.streamer.frames import cut_frame
 
 Picture = av.VideoFrame | NDArray[np.uint8]  # a decoded video frame, or RGB uint8 [H, W, 3]
 

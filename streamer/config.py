@@ -26,7 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 ENV_PREFIX = "SEEKCAM_"
 CONFIG_FILE = "seekcam.toml"  # read from the working directory when no other is named

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from streamer.config import ServerConfig
+from seekcam.streamer.config import ServerConfig
 
 PREFIXES = ("/whip/", "/whep/")
 MAX_AGE_S = 7200  # how long a browser may remember the answer to a preflight; Chromium's own limit

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from localization.errors import UserError
-from streamer.config import ServerConfig, load_config
+from seekcam.localization.errors import UserError
+from seekcam.streamer.config import ServerConfig, load_config
 
 State = Literal["ok", "warn", "fail"]
 STYLES: dict[State, str] = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -100,7 +100,7 @@ def check_provider(config: ServerConfig) -> Finding:
     """Which processor runs the model."""
     if importlib.util.find_spec("onnxruntime") is None:
         return Finding("fail", "provider", "no ONNX Runtime", "run `make setup`")
-    from localization.providers import choose_provider
+    from seekcam.localization.providers import choose_provider
 
     try:
         choice = choose_provider(config.provider)
@@ -116,8 +116,8 @@ def check_provider(config: ServerConfig) -> Finding:
 
 def check_model(config: ServerConfig) -> Finding:
     """Whether the model is there and has a card, or can be built."""
-    from localization.library import BUILDABLE, ModelLibrary
-    from localization.model import read_card
+    from seekcam.localization.library import BUILDABLE, ModelLibrary
+    from seekcam.localization.model import read_card
 
     library = ModelLibrary()
     try:
@@ -162,7 +162,7 @@ def check_recordings(config: ServerConfig) -> Finding:
 
 def check_fonts() -> Finding:
     """Whether labels can be written in other scripts than the built-in font's."""
-    from localization.fonts import coverage
+    from seekcam.localization.fonts import coverage
 
     unwritten = [word for word in SCRIPTS.split() if coverage(word) < 1]
     if unwritten:

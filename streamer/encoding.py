@@ -8,7 +8,7 @@ import av
 from aiortc.codecs.vpx import number_of_threads
 from av.video.codeccontext import VideoCodecContext
 
-from streamer.cpus import usable_cpus
+from seekcam.streamer.cpus import usable_cpus
 
 CLOCK_RATE = 90_000  # of RTP video
 VIDEO_TIME_BASE = Fraction(1, CLOCK_RATE)

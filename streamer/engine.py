@@ -18,14 +18,14 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.bars import BarTracker, find_bars
-from localization.card import ModelCard
-from localization.model import LocalizationModel, read_card
-from localization.pipeline import FrameRequest, fit_picture, localize_batch
-from localization.prediction import Prediction
-from streamer.closer import Picture, cut_of
-from streamer.cpus import inference_threads
-from streamer.frames import fit_frame, luma
+from seekcam.localization.bars import BarTracker, find_bars
+from seekcam.localization.card import ModelCard
+from seekcam.localization.model import LocalizationModel, read_card
+from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
+from seekcam.localization.prediction import Prediction
+from seekcam.streamer.closer import Picture, cut_of
+from seekcam.streamer.cpus import inference_threads
+from seekcam.streamer.frames import fit_frame, luma
 
 logger = logging.getLogger(__name__)
 

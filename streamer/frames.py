@@ -16,11 +16,11 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from localization.overlay import LIVE, Limit, paint_i420
-from localization.prediction import Prediction
-from localization.region import WHOLE, Region
-from localization.second_look import whole_pixels
-from localization.settings import PaintSettings
+from seekcam.localization.overlay import LIVE, Limit, paint_i420
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.region import WHOLE, Region
+from seekcam.localization.second_look import whole_pixels
+from seekcam.localization.settings import PaintSettings
 
 # Without these flags swscale takes fast paths that darken the picture by 1.5 grey levels.
 _EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND

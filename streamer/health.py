@@ -6,13 +6,13 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from localization.card import MAP_KINDS
-from localization.colormaps import rgb_table
-from localization.settings import BOX_MAKERS, COLORMAPS
-from streamer.hub import HUB
-from streamer.ice import ice_servers
-from streamer.returns import MODES
-from streamer.telemetry import CONTENT_TYPE
+from seekcam.localization.card import MAP_KINDS
+from seekcam.localization.colormaps import rgb_table
+from seekcam.localization.settings import BOX_MAKERS, COLORMAPS
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.ice import ice_servers
+from seekcam.streamer.returns import MODES
+from seekcam.streamer.telemetry import CONTENT_TYPE
 
 routes = web.RouteTableDef()
 

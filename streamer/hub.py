@@ -13,22 +13,22 @@ from aiohttp import web
 from aiortc import RTCPeerConnection
 from numpy.typing import NDArray
 
-from localization.errors import UserError
-from localization.library import ModelLibrary
-from localization.prediction import Prediction
-from localization.settings import PAINT_NAMES, AnalysisSettings, PaintSettings, Settings
-from streamer import gathering, rtc
-from streamer.config import ServerConfig, is_loopback
-from streamer.recorder import Recording
-from streamer.recording import Recorders
-from streamer.recordings import RecordingStore
-from streamer.scheduler import Scheduler
-from streamer.served_models import ServedModels
-from streamer.source_streams import SourceStreams
-from streamer.sources import SourceReader
-from streamer.stream import Stream
-from streamer.telemetry import Telemetry
-from streamer.viewer import Viewer
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import ModelLibrary
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PAINT_NAMES, AnalysisSettings, PaintSettings, Settings
+from seekcam.streamer import gathering, rtc
+from seekcam.streamer.config import ServerConfig, is_loopback
+from seekcam.streamer.recorder import Recording
+from seekcam.streamer.recording import Recorders
+from seekcam.streamer.recordings import RecordingStore
+from seekcam.streamer.scheduler import Scheduler
+from seekcam.streamer.served_models import ServedModels
+from seekcam.streamer.source_streams import SourceStreams
+from seekcam.streamer.sources import SourceReader
+from seekcam.streamer.stream import Stream
+from seekcam.streamer.telemetry import Telemetry
+from seekcam.streamer.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

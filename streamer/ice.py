@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from typing import TypedDict
 
-from streamer.config import ServerConfig
+from seekcam.streamer.config import ServerConfig
 
 LIFETIME = 12 * 3600  # seconds a TURN credential lasts: longer than any session is expected to
 

@@ -14,8 +14,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from localization.errors import UserError
-from streamer.frames import from_planes, letterboxed, planes, to_i420
+from seekcam.localization.errors import UserError
+from seekcam.streamer.frames import from_planes, letterboxed, planes, to_i420
 
 TIME_BASE = Fraction(1, 90_000)  # seconds; RTP's clock for video
 FRAGMENT_S = 1.0  # what a crash may cost

@@ -9,12 +9,12 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from multidict import MultiMapping
 
-from localization.errors import PictureError, SettingsError, TooLargeError, UserError
-from localization.overlay import paint_rgb
-from localization.pictures import decode_picture, encode_png
-from localization.settings import Settings
-from streamer.brief_results import brief
-from streamer.hub import HUB
+from seekcam.localization.errors import PictureError, SettingsError, TooLargeError, UserError
+from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.pictures import decode_picture, encode_png
+from seekcam.localization.settings import Settings
+from seekcam.streamer.brief_results import brief
+from seekcam.streamer.hub import HUB
 
 FORMATS = ("json", "png")
 NO_SETTINGS = ("format", "token")  # query parameters that are not settings

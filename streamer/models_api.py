@@ -5,8 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
-from localization.card import ModelCard
-from streamer.hub import HUB, Hub
+from seekcam.localization.card import ModelCard
+from seekcam.streamer.hub import HUB, Hub
 
 routes = web.RouteTableDef()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from streamer.openapi_schemas import PAINT, SCHEMAS, SETTINGS, TEXT, Schema, choice, listed, ref
+from seekcam.streamer.openapi_schemas import PAINT, SCHEMAS, SETTINGS, TEXT, Schema, choice, listed, ref
 
 ERRORS = {
     400: "Wrong request or setting",

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from localization.card import MAP_KINDS, METHODS
-from localization.settings import BOX_MAKERS, COLORMAPS, MAX_TOP_K
-from streamer.returns import MODES
+from seekcam.localization.card import MAP_KINDS, METHODS
+from seekcam.localization.settings import BOX_MAKERS, COLORMAPS, MAX_TOP_K
+from seekcam.streamer.returns import MODES
 
 Schema = dict[str, Any]
 

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Box, ClassMap, Prediction
+from seekcam.localization.prediction import Box, ClassMap, Prediction
 
 VERSION = 2
 TRUNCATED = 1  # flag: a shown map or a box was left out, or a map was made coarser

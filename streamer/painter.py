@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 import av
 
-from localization.errors import UserError
-from localization.prediction import Prediction
-from localization.settings import PaintSettings
-from streamer.frames import paint_frame
-from streamer.stream import Result
-from streamer.telemetry import Telemetry
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PaintSettings
+from seekcam.streamer.frames import paint_frame
+from seekcam.streamer.stream import Result
+from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ import av
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
 
-from streamer import rtc
-from streamer.camera_decoder import CameraDecoder
-from streamer.capture_clock import CaptureClock
-from streamer.hub import Hub
-from streamer.stream import SentAs, Stream
+from seekcam.streamer import rtc
+from seekcam.streamer.camera_decoder import CameraDecoder
+from seekcam.streamer.capture_clock import CaptureClock
+from seekcam.streamer.hub import Hub
+from seekcam.streamer.stream import SentAs, Stream
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import IO
 
 import av
 
-from localization.atomic import replace_file
-from localization.prediction import Prediction
-from streamer.live_file import LiveVideoFile, write_error
+from seekcam.localization.atomic import replace_file
+from seekcam.localization.prediction import Prediction
+from seekcam.streamer.live_file import LiveVideoFile, write_error
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from concurrent.futures import Executor
 
 import av
 
-from localization.errors import UserError
-from localization.prediction import Prediction
-from localization.settings import PaintSettings
-from streamer.painter import Painter
-from streamer.recorder import Recorder, Recording
-from streamer.recordings import RecordingStore
-from streamer.stream import Result, Stream
-from streamer.telemetry import Telemetry
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PaintSettings
+from seekcam.streamer.painter import Painter
+from seekcam.streamer.recorder import Recorder, Recording
+from seekcam.streamer.recordings import RecordingStore
+from seekcam.streamer.stream import Result, Stream
+from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 

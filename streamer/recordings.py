@@ -15,9 +15,9 @@ from typing import Any
 
 import av
 
-from localization.errors import UserError
-from streamer.live_file import write_error
-from streamer.recorder import Recorder, Recording, write_facts
+from seekcam.localization.errors import UserError
+from seekcam.streamer.live_file import write_error
+from seekcam.streamer.recorder import Recorder, Recording, write_facts
 
 logger = logging.getLogger(__name__)
 

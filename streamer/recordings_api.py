@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from localization.errors import SettingsError, UserError
-from localization.settings import AnalysisSettings, Settings
-from streamer.hub import HUB
-from streamer.recorder import Recording
-from streamer.recordings import UnknownRecordingError
+from seekcam.localization.errors import SettingsError, UserError
+from seekcam.localization.settings import AnalysisSettings, Settings
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.recorder import Recording
+from seekcam.streamer.recordings import UnknownRecordingError
 
 Answer = TypeVar("Answer")
 

@@ -14,15 +14,15 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from localization.errors import UserError
-from localization.prediction import Prediction
-from localization.settings import PaintSettings
-from streamer.brief_results import brief
-from streamer.overlay_message import Stamps, pack
-from streamer.painter import Painter
-from streamer.stream import Result, SentAs
-from streamer.telemetry import Telemetry
-from streamer.window import Window
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PaintSettings
+from seekcam.streamer.brief_results import brief
+from seekcam.streamer.overlay_message import Stamps, pack
+from seekcam.streamer.painter import Painter
+from seekcam.streamer.stream import Result, SentAs
+from seekcam.streamer.telemetry import Telemetry
+from seekcam.streamer.window import Window
 
 Mode = Literal["video", "overlay"]
 MODES: tuple[Mode, ...] = ("video", "overlay")

@@ -26,9 +26,9 @@ from av.frame import Frame
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from streamer.bitrate import SteadyBitrate
-from streamer.camera_decoder import CameraDecoder
-from streamer.encoding import is_keyframe, open_encoder
+from seekcam.streamer.bitrate import SteadyBitrate
+from seekcam.streamer.camera_decoder import CameraDecoder
+from seekcam.streamer.encoding import is_keyframe, open_encoder
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from localization.errors import UserError
-from localization.prediction import Prediction
-from streamer.engine import Engine, Job
-from streamer.telemetry import Telemetry
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.streamer.engine import Engine, Job
+from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 

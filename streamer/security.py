@@ -15,9 +15,9 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.typedefs import Middleware
 from aiohttp.web_request import BaseRequest
 
-from localization.errors import UserError
-from streamer.config import ServerConfig, is_loopback
-from streamer.cross_origin import PREFIXES, is_preflight, is_shared
+from seekcam.localization.errors import UserError
+from seekcam.streamer.config import ServerConfig, is_loopback
+from seekcam.streamer.cross_origin import PREFIXES, is_preflight, is_shared
 
 OPEN_PATHS = ("/", "/healthz")  # the page itself holds no secret; probes carry none
 OPEN_PREFIX = "/static/"

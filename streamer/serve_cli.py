@@ -12,8 +12,8 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from localization.library import ModelLibrary
-from streamer.config import ServerConfig, is_loopback, load_config
+from seekcam.localization.library import ModelLibrary
+from seekcam.streamer.config import ServerConfig, is_loopback, load_config
 
 Texts = list[str] | None
 
@@ -62,8 +62,8 @@ def serve(
     ModelLibrary().ensure(settings.model)
 
     # Imported late: `--help` and refused settings answer at once.
-    from streamer.hub import Hub
-    from streamer.server import serve as run
+    from seekcam.streamer.hub import Hub
+    from seekcam.streamer.server import serve as run
 
     def announce(hub: Hub, port: int) -> None:
         loaded = hub.models.engine.loaded()[hub.models.default]

@@ -6,16 +6,16 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localization.bars import BarTracker
-from localization.card import ModelCard
-from localization.errors import ModelFileError, UnknownModelError
-from localization.following import Following
-from localization.library import ModelLibrary
-from localization.model import read_card
-from localization.pipeline import FrameRequest
-from localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
-from streamer.closer import Picture
-from streamer.engine import Job, LocalEngine
+from seekcam.localization.bars import BarTracker
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import ModelFileError, UnknownModelError
+from seekcam.localization.following import Following
+from seekcam.localization.library import ModelLibrary
+from seekcam.localization.model import read_card
+from seekcam.localization.pipeline import FrameRequest
+from seekcam.localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
+from seekcam.streamer.closer import Picture
+from seekcam.streamer.engine import Job, LocalEngine
 
 logger = logging.getLogger(__name__)
 

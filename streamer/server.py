@@ -12,13 +12,13 @@ from pathlib import Path
 
 from aiohttp import web
 
-from localization.errors import UserError
-from streamer import health, localize_api, models_api, openapi, recordings_api, signaling, whip
-from streamer.config import ConfigError, ServerConfig
-from streamer.cross_origin import allow_pages
-from streamer.hub import HUB, Hub
-from streamer.security import AccessLog, Handler, add_headers, check_site, check_token
-from streamer.telemetry import watch_loop
+from seekcam.localization.errors import UserError
+from seekcam.streamer import health, localize_api, models_api, openapi, recordings_api, signaling, whip
+from seekcam.streamer.config import ConfigError, ServerConfig
+from seekcam.streamer.cross_origin import allow_pages
+from seekcam.streamer.hub import HUB, Hub
+from seekcam.streamer.security import AccessLog, Handler, add_headers, check_site, check_token
+from seekcam.streamer.telemetry import watch_loop
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from aiohttp import web
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
-from localization.errors import UserError
-from localization.settings import AnalysisSettings, Settings
-from streamer import rtc
-from streamer.hub import HUB, Hub
-from streamer.ice import ice_servers
-from streamer.peer_camera import feed
-from streamer.sdp import advertised, asking_for_quality, bundles_what_it_lacks
-from streamer.stream import Stream
-from streamer.viewer import Viewer, checked_mode
+from seekcam.localization.errors import UserError
+from seekcam.localization.settings import AnalysisSettings, Settings
+from seekcam.streamer import rtc
+from seekcam.streamer.hub import HUB, Hub
+from seekcam.streamer.ice import ice_servers
+from seekcam.streamer.peer_camera import feed
+from seekcam.streamer.sdp import advertised, asking_for_quality, bundles_what_it_lacks
+from seekcam.streamer.stream import Stream
+from seekcam.streamer.viewer import Viewer, checked_mode
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from streamer.sources import SourceReader
-from streamer.stream import Stream
-from streamer.telemetry import Telemetry
+from seekcam.streamer.sources import SourceReader
+from seekcam.streamer.stream import Stream
+from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
 

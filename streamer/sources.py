@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
-from localization.errors import UserError
-from streamer.frames import upright
-from streamer.source_clock import SourceClock
+from seekcam.localization.errors import UserError
+from seekcam.streamer.frames import upright
+from seekcam.streamer.source_clock import SourceClock
 
 logger = logging.getLogger(__name__)
 

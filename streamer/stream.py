@@ -13,15 +13,15 @@ from typing import Any
 
 import av
 
-from localization.bars import BarTracker
-from localization.errors import UserError
-from localization.following import Following
-from localization.prediction import Prediction
-from localization.settings import AnalysisSettings, Settings
-from streamer.scheduler import Lane, Scheduler
-from streamer.served_models import Side, Sides
-from streamer.telemetry import Telemetry
-from streamer.window import Window
+from seekcam.localization.bars import BarTracker
+from seekcam.localization.errors import UserError
+from seekcam.localization.following import Following
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import AnalysisSettings, Settings
+from seekcam.streamer.scheduler import Lane, Scheduler
+from seekcam.streamer.served_models import Side, Sides
+from seekcam.streamer.telemetry import Telemetry
+from seekcam.streamer.window import Window
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from aiortc import RTCIceCandidate, RTCPeerConnection
 from aiortc.sdp import candidate_from_sdp
 
-from localization.errors import UserError
-from streamer.signaling import OfferError
+from seekcam.localization.errors import UserError
+from seekcam.streamer.signaling import OfferError
 
 
 class IceRestartError(UserError):

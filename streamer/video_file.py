@@ -16,8 +16,8 @@ from av.stream import Disposition, Stream
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from localization.errors import UserError
-from streamer.frames import letterboxed
+from seekcam.localization.errors import UserError
+from seekcam.streamer.frames import letterboxed
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv")  # what `join` can write
 # Visually lossless for most eyes; about the bits that cameras and phones spend themselves.

@@ -18,15 +18,15 @@ from typing import Any, Protocol
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
-from localization.errors import SettingsError, UserError
-from localization.settings import PaintSettings, Settings
-from streamer import rtc
-from streamer.channels import PROTOCOL, Channels, cut, echo
-from streamer.returns import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
-from streamer.stream import Stream
-from streamer.telemetry import Telemetry
-from streamer.token_bucket import TokenBucket
-from streamer.window import Window
+from seekcam.localization.errors import SettingsError, UserError
+from seekcam.localization.settings import PaintSettings, Settings
+from seekcam.streamer import rtc
+from seekcam.streamer.channels import PROTOCOL, Channels, cut, echo
+from seekcam.streamer.returns import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
+from seekcam.streamer.stream import Stream
+from seekcam.streamer.telemetry import Telemetry
+from seekcam.streamer.token_bucket import TokenBucket
+from seekcam.streamer.window import Window
 
 logger = logging.getLogger(__name__)
 

@@ -16,16 +16,16 @@ from time import time
 from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
-from localization.errors import UserError
-from localization.settings import AnalysisSettings, PaintSettings
-from streamer import rtc
-from streamer.cross_origin import is_preflight
-from streamer.hub import HUB, Hub
-from streamer.ice import ice_servers
-from streamer.peer_camera import feed
-from streamer.signaling import MAX_OFFER, OfferError, negotiate, new_peer, read_limited
-from streamer.stream import Stream
-from streamer.trickle import add_candidates
+from seekcam.localization.errors import UserError
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
+from seekcam.streamer import rtc
+from seekcam.streamer.cross_origin import is_preflight
+from seekcam.streamer.hub import HUB, Hub
+from seekcam.streamer.ice import ice_servers
+from seekcam.streamer.peer_camera import feed
+from seekcam.streamer.signaling import MAX_OFFER, OfferError, negotiate, new_peer, read_limited
+from seekcam.streamer.stream import Stream
+from seekcam.streamer.trickle import add_candidates
 
 logger = logging.getLogger(__name__)
 

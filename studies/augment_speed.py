@@ -1,8 +1,8 @@
 """What an augmentation costs: the training loop with it against the same loop without, on random pictures.
 
-`python -m studies.augment_speed` trains EfficientNet-Lite0 with Hide-and-Seek; `--steps-of googlenet_resize` and the
-like name another step. Both loops crop, mirror and normalise; only the named step is added. They take turns, so that
-whatever else the machine does falls on both, and the median over the pairs is what counts.
+`python -m seekcam.studies.augment_speed` trains EfficientNet-Lite0 with Hide-and-Seek; `--steps-of googlenet_resize`
+and the like name another step. Both loops crop, mirror and normalise; only the named step is added. They take turns, so
+that whatever else the machine does falls on both, and the median over the pairs is what counts.
 """
 
 import math
@@ -16,14 +16,14 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from localization.errors import UserError
-from studies.command import run
-from training.augment.compose import Augmentation, build_augmentation
-from training.loss import mixed_cross_entropy
-from training.memory import keep_freed_memory
-from training.networks.catalogue import build_network
-from training.optimisation import build_optimiser
-from training.recipe import AugmentTable, InputTable, NetworkTable, OptimiserTable
+from seekcam.localization.errors import UserError
+from seekcam.studies.command import run
+from seekcam.training.augment.compose import Augmentation, build_augmentation
+from seekcam.training.loss import mixed_cross_entropy
+from seekcam.training.memory import keep_freed_memory
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.optimisation import build_optimiser
+from seekcam.training.recipe import AugmentTable, InputTable, NetworkTable, OptimiserTable
 
 CLASSES = 50
 NETWORK = NetworkTable(pretrained=False)  # EfficientNet-Lite0: its weights cost no time

@@ -2,7 +2,7 @@
 
 import shutil
 
-from streamer.doctor import BROWSERS
+from seekcam.streamer.doctor import BROWSERS
 
 # For a page of this machine's own: peer connections to it are allowed, and nothing is asked of the network.
 FLAGS = (

@@ -42,8 +42,8 @@ def evaluate(
     """Score a model file on labelled pictures: exactly what streams is what is scored."""
     from rich.console import Console
 
-    from studies.evaluate import EvaluateOptions
-    from studies.evaluate import evaluate as score
+    from seekcam.studies.evaluate import EvaluateOptions
+    from seekcam.studies.evaluate import evaluate as score
 
     options = EvaluateOptions(
         model=model,

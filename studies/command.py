@@ -1,11 +1,11 @@
-"""A study as a command: `python -m studies.NAME`."""
+"""A study as a command: `python -m seekcam.studies.NAME`."""
 
 import sys
 from collections.abc import Callable
 
 import typer
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 
 def run(name: str, main: Callable[..., None]) -> None:

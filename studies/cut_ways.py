@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.boxes import find_boxes
-from localization.metrics import iou
-from localization.prediction import Rectangle
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.metrics import iou
+from seekcam.localization.prediction import Rectangle
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -14,18 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from localization.atomic import write_text
-from localization.card import ModelCard
-from localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import ModelLibrary
-from localization.model import LocalizationModel
-from localization.score import ALL, OnProgress, score_model
-from localization.scores import GroupScore, Scores
-from localization.settings import AnalysisSettings, Settings, resolve, resolve_second
-from studies.grid import SUFFIXES, write_grid
-from studies.side_by_side import side_table, to_json
+from seekcam.localization.atomic import write_text
+from seekcam.localization.card import ModelCard
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.score import ALL, OnProgress, score_model
+from seekcam.localization.scores import GroupScore, Scores
+from seekcam.localization.settings import AnalysisSettings, Settings, resolve, resolve_second
+from seekcam.studies.grid import SUFFIXES, write_grid
+from seekcam.studies.side_by_side import side_table, to_json
 
 INTERRUPTED = 130  # what a shell says of a command that was ended by Ctrl-C
 
@@ -60,7 +60,7 @@ def evaluate(options: EvaluateOptions, out: Console, progress: Console) -> int:
     model = LocalizationModel(ModelLibrary().ensure(options.model), options.provider)
     resolve(settings, model.card)
     second, second_settings = _second(model, settings, options.provider)
-    pictures = _pictures(model.card, options)
+    pictures = _pictures(model.card, options.data, options.annotations)
     try:
         with _progress(progress) as on_progress:
             scores = score_model(
@@ -116,14 +116,37 @@ def class_csv(scores: Scores) -> str:
     return text.getvalue()
 
 
-def _pictures(card: ModelCard, options: EvaluateOptions) -> PictureSet:
+def score_on(
+    model: str,
+    data: Path,
+    settings: Mapping[str, object],
+    *,
+    part: str | None,
+    annotations: Path | None,
+    limit: int | None,
+    provider: str,
+) -> Scores:
+    """Score one model, without a word.
+
+    Raises:
+        UserError: something that was given cannot be used.
+    """
+    analysis = Settings().changed(settings).analysis
+    if analysis.compare is not None:
+        raise UserError("evaluate scores one model at a time: call it once for each side.")
+    opened = LocalizationModel(ModelLibrary().ensure(model), provider)
+    resolve(analysis, opened.card)
+    return score_model(opened, _pictures(opened.card, data, annotations), analysis, part=part, limit=limit)
+
+
+def _pictures(card: ModelCard, data: Path, annotations: Path | None) -> PictureSet:
     """The data set, split as the model's recipe split it; without a recipe nothing was held out, and nothing is."""
     held_out = card.recipe.get("data", {})
     return read_pictures(
-        options.data,
+        data,
         validation=float(held_out.get("validation", 0.0)),
         seed=int(held_out.get("seed", 0)),
-        annotations=options.annotations,
+        annotations=annotations,
     )
 
 

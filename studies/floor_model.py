@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from localization.card import METADATA_KEY, ModelCard
+from seekcam.localization.card import METADATA_KEY, ModelCard
 
 CLASSES = 1000
 SIDE = 224  # pixels

@@ -9,15 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from localization.datasets.readable import MAX_PIXELS
-from localization.labels import Colour, PlateStyle, plate, shortened
-from localization.model import LocalizationModel
-from localization.overlay import paint_rgb
-from localization.pictures import Pixels, read_picture, save_picture
-from localization.pipeline import localize
-from localization.prediction import Prediction, Rectangle
-from localization.scores import ImageScore, Scores
-from localization.settings import AnalysisSettings, PaintSettings
+from seekcam.localization.datasets.readable import MAX_PIXELS
+from seekcam.localization.labels import Colour, PlateStyle, plate, shortened
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.pictures import Pixels, read_picture, save_picture
+from seekcam.localization.pipeline import localize
+from seekcam.localization.prediction import Prediction, Rectangle
+from seekcam.localization.scores import ImageScore, Scores
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 ROWS = 8  # a hit and a miss each

@@ -1,4 +1,4 @@
-"""What do black bars cost? `python -m studies.letterbox DATA` with a folder of labelled pictures that have boxes.
+"""What do black bars cost? `python -m seekcam.studies.letterbox DATA` with labelled pictures that have boxes.
 
 Every picture is put between bars twice, as JPEG: squashed to 4:3 in a 16:9 frame ("pillarbox") and to 16:9 in a 4:3
 frame ("letterbox"). The box of the label's class in the copy, in coordinates of what is between the bars, is judged
@@ -15,21 +15,21 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from localization.bars import find_bars
-from localization.class_match import match_classes
-from localization.datasets.dataset import LabelledPicture
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.metrics import best_iou
-from localization.model import LocalizationModel
-from localization.pictures import Pixels, decode_picture, read_picture
-from localization.pipeline import FrameRequest, fit_picture, localize_batch
-from localization.prediction import Rectangle
-from localization.region import WHOLE, Region, box_in_frame
-from localization.settings import AnalysisSettings, resolve
-from studies.clips.judge import paired
-from studies.command import run
+from seekcam.localization.bars import find_bars
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.metrics import best_iou
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import Pixels, decode_picture, read_picture
+from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
+from seekcam.localization.prediction import Rectangle
+from seekcam.localization.region import WHOLE, Region, box_in_frame
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.studies.clips.judge import paired
+from seekcam.studies.command import run
 
 # Width and height of the picture, and of the frame around it, in pixels.
 COPIES = {"pillarbox": ((640, 480), (854, 480)), "letterbox": ((640, 360), (640, 480))}

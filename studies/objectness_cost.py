@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.model import LocalizationModel
-from studies.command import run
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.studies.command import run
 
 OLD = ("logits", "chosen", "affinity", "affinity_threshold")
 NEW = ("logits", "chosen", "spread")

@@ -1,9 +1,9 @@
 """What a session costs the server in each return mode: processor time, with the model and without.
 
-`python -m studies.overlay_cost` sends 30 frames a second to servers of its own through real peer connections, in mode
-"video" and in mode "overlay" in turns, so that whatever else the machine does falls on both; the median over the rounds
-counts. "Without inference" runs the same server with a model that answers without looking (`floor_model.py`). The exit
-code is 1 when overlay mode costs more than its bound there.
+`python -m seekcam.studies.overlay_cost` sends 30 frames a second to servers of its own through real peer connections,
+in mode "video" and in mode "overlay" in turns, so that whatever else the machine does falls on both; the median over
+the rounds counts. "Without inference" runs the same server with a model that answers without looking
+(`floor_model.py`). The exit code is 1 when overlay mode costs more than its bound there.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from streamer.bench.clip import MovingPhotograph
-from streamer.bench.end_to_end import measure_end_to_end
-from streamer.bench.report import machine_load
-from streamer.bench.server_process import BenchError, running_server
-from streamer.returns import MODES, Mode
-from studies.command import run
-from studies.floor_model import write_floor_model
-from studies.verdict import Verdict, conclude
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.streamer.bench.clip import MovingPhotograph
+from seekcam.streamer.bench.end_to_end import measure_end_to_end
+from seekcam.streamer.bench.report import machine_load
+from seekcam.streamer.bench.server_process import BenchError, running_server
+from seekcam.streamer.returns import MODES, Mode
+from seekcam.studies.command import run
+from seekcam.studies.floor_model import write_floor_model
+from seekcam.studies.verdict import Verdict, conclude
 
 FPS = 30.0
 FLOOR = "none"  # the model of "without inference"

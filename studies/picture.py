@@ -1,6 +1,6 @@
 """The README's picture: photographs as they are, with the plain class map, and as seekcam shows them.
 
-`python -m studies.picture docs/picture.jpg` makes it with the default model, through the pipeline that streams.
+`python -m seekcam.studies.picture docs/picture.jpg` makes it with the default model, through the pipeline that streams.
 The photographs ship with scikit-image, which the tests depend on; their licences are named in its documentation.
 """
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.model import LocalizationModel
-from localization.overlay import paint_rgb
-from localization.pipeline import localize
-from localization.settings import AnalysisSettings, PaintSettings
-from studies.command import run
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.pipeline import localize
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
+from seekcam.studies.command import run
 
 Picture = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""May each picture have a cut of its own? `python -m studies.picture_cuts DATA` with labelled pictures that have boxes.
+"""A cut for each picture? `python -m seekcam.studies.picture_cuts DATA` with labelled pictures that have boxes.
 
 The objectness map is cut at a constant. With the best cut for each picture many more boxes would be right, so ways that
 know no boxes (`cut_ways.py`) choose one here, on the outputs of the exported model. The second look is that of another
@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from localization.class_match import match_classes
-from localization.datasets.layouts import read_pictures
-from localization.datasets.readable import MAX_PIXELS
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.metrics import best_iou
-from localization.model import LocalizationModel
-from localization.pictures import read_picture
-from localization.pipeline import fit_picture
-from localization.prediction import Rectangle
-from localization.score import chosen_part
-from studies.command import run
-from studies.cut_ways import (
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.datasets.readable import MAX_PIXELS
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.metrics import best_iou
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture
+from seekcam.localization.pipeline import fit_picture
+from seekcam.localization.prediction import Rectangle
+from seekcam.localization.score import chosen_part
+from seekcam.studies.command import run
+from seekcam.studies.cut_ways import (
     CUTS,
     FIXED,
     WAYS,
@@ -45,8 +45,8 @@ from studies.cut_ways import (
     statistics,
     taught,
 )
-from studies.results.markdown import markdown_table, with_error
-from studies.results.statistics import paired_difference
+from seekcam.studies.results.markdown import markdown_table, with_error
+from seekcam.studies.results.statistics import paired_difference
 
 SIDE = 224  # pixels: the grid on which boxes are measured
 PULLS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

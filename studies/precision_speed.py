@@ -1,8 +1,8 @@
 """What a precision saves: model files localize in the same pictures, in turns, and their times are compared.
 
-`python -m studies.precision_speed efficientnet-lite0 efficientnet-lite0-fp16 efficientnet-lite0-int8` measures library
-models or files against the first of them. They take turns frame by frame, so that whatever else the machine does falls
-on all alike; the ratio is the median over the turns.
+`python -m seekcam.studies.precision_speed efficientnet-lite0 efficientnet-lite0-fp16 efficientnet-lite0-int8` measures
+library models or files against the first of them. They take turns frame by frame, so that whatever else the machine
+does falls on all alike; the ratio is the median over the turns.
 """
 
 import time
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from localization.library import ModelLibrary
-from localization.model import LocalizationModel
-from localization.pipeline import localize
-from studies.command import run
+from seekcam.localization.library import ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import localize
+from seekcam.studies.command import run
 
 WARM_UP = 5  # turns that are not counted
 SEED = 0

@@ -1,4 +1,4 @@
-"""How small may a camera's pictures be sent? `python -m studies.sent_size DATA` with a folder of labelled pictures.
+"""How small may a camera's pictures be sent? `python -m seekcam.studies.sent_size DATA` with labelled pictures.
 
 In overlay mode the page keeps the whole picture and the server only looks at it. Here each picture sways before a
 camera of the given size; its frames are shrunk until the shorter side has so many pixels, encoded at a bitrate that
@@ -20,19 +20,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from export.gate import compare
-from export.looks import look_all
-from localization.card import ModelCard
-from localization.class_match import match_classes
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.model import LocalizationModel
-from localization.pictures import read_picture
-from streamer.bench.clip import MovingPhotograph
-from streamer.encoding import VIDEO_TIME_BASE, open_encoder
-from streamer.frames import fit_frame
-from studies.command import run
+from seekcam.export.gate import compare
+from seekcam.export.looks import look_all
+from seekcam.localization.card import ModelCard
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture
+from seekcam.streamer.bench.clip import MovingPhotograph
+from seekcam.streamer.encoding import VIDEO_TIME_BASE, open_encoder
+from seekcam.streamer.frames import fit_frame
+from seekcam.studies.command import run
 
 FPS = 30
 FRAMES = 15  # until the encoder has found its balance; the last one counts

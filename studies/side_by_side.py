@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from localization.scores import STRICT_IOU, ImageScore, Scores
-from studies.results.statistics import Difference, paired_difference
+from seekcam.localization.scores import STRICT_IOU, ImageScore, Scores
+from seekcam.studies.results.statistics import Difference, paired_difference
 
 Measure = Callable[[ImageScore], float]  # of one picture, 0 to 1
 

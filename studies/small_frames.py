@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.prediction import Rectangle
+from seekcam.localization.prediction import Rectangle
 
 Pixels = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""What a second look at small things is worth, and costs: `python -m studies.small_things DATA`.
+"""What a second look at small things is worth, and costs: `python -m seekcam.studies.small_things DATA`.
 
 DATA is a folder of labelled pictures with boxes. Three materials are made of it: the photographs as they are; frames of
 up to 1280 x 720 in which the thing of one photograph is small before another; and clips in which it moves while the
@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from localization.class_match import match_classes
-from localization.datasets.dataset import LabelledPicture
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.metrics import best_iou
-from localization.model import LocalizationModel
-from localization.pictures import read_picture
-from localization.pipeline import FrameRequest, cut_picture, fit_picture, localize_batch, look_again
-from localization.prediction import Prediction, Rectangle
-from localization.second_look import SecondLooks, area
-from localization.settings import AnalysisSettings, resolve
-from studies.command import run
-from studies.results.markdown import markdown_table, signed, with_error
-from studies.results.statistics import paired_difference
-from studies.small_frames import FPS, panned, still, thing_of
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.metrics import best_iou
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture
+from seekcam.localization.pipeline import FrameRequest, cut_picture, fit_picture, localize_batch, look_again
+from seekcam.localization.prediction import Prediction, Rectangle
+from seekcam.localization.second_look import SecondLooks, area
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.studies.command import run
+from seekcam.studies.results.markdown import markdown_table, signed, with_error
+from seekcam.studies.results.statistics import paired_difference
+from seekcam.studies.small_frames import FPS, panned, still, thing_of
 
 EDGES = (0.02, 0.05, 0.15, 0.35)  # of the frame: where the thing's sizes are parted
 NAMES = ("under 2 %", "2 to 5 %", "5 to 15 %", "15 to 35 %", "over 35 %")

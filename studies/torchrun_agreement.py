@@ -1,6 +1,6 @@
 """Do two processes learn what one process learns? Train both ways on the CPU for some steps and compare the weights.
 
-    python -m studies.torchrun_agreement
+    python -m seekcam.studies.torchrun_agreement
 
 With BatchNorm frozen and every picture's augmentation drawn from its own number, a step over the same pictures is the
 same sum however it is split, and the weights differ by rounding only. With live BatchNorm every process normalises by
@@ -18,13 +18,13 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from training.checkpoint import Checkpoint
-from training.fit import fit
-from training.recipe_files import load_recipe
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.fit import fit
+from seekcam.training.recipe_files import load_recipe
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).absolute().parents[2]
 BATCH = 8  # pictures of a step, over all processes
 CHANGES = (
     "network.name=resnet18",
@@ -68,7 +68,7 @@ def train_in_two(pictures: Path, out: Path, batchnorm: str) -> None:
         RuntimeError: one of them failed; holds what it said.
     """
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--standalone", "--local-addr", "127.0.0.1", "-m", "studies.torchrun_agreement"]
+    command += ["--standalone", "--local-addr", "127.0.0.1", "-m", "seekcam.studies.torchrun_agreement"]
     command += ["--child", str(pictures), str(out), batchnorm]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600

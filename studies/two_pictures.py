@@ -1,4 +1,4 @@
-"""Is the class that was asked for boxed, and not what stands beside it? `python -m studies.two_pictures DATA`.
+"""Is the class that was asked for boxed, and not what stands beside it? `python -m seekcam.studies.two_pictures DATA`.
 
 Two photographs of different classes stand beside each other in one frame, twice as wide as high. The class of one of
 them is asked for, left and right in turns, and its box is judged against that picture's own true boxes, by every map
@@ -15,20 +15,20 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from localization.card import MapKind
-from localization.class_match import match_classes
-from localization.datasets.dataset import LabelledPicture
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.metrics import best_iou
-from localization.model import LocalizationModel
-from localization.pictures import Pixels, read_picture, squash
-from localization.pipeline import localize
-from localization.region import Region, box_in_frame
-from localization.settings import AnalysisSettings
-from studies.clips.judge import paired
-from studies.command import run
+from seekcam.localization.card import MapKind
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.metrics import best_iou
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import Pixels, read_picture, squash
+from seekcam.localization.pipeline import localize
+from seekcam.localization.region import Region, box_in_frame
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.studies.clips.judge import paired
+from seekcam.studies.command import run
 
 SIDE = 320  # pixels of each picture in the frame
 MAX_PIXELS = 10**8

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def default_model_path() -> Path:
 def small_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second model, `small`: random weights, five classes, two of them ImageNet's, and never "not sure"."""
     # Imported here: most tests need no torch.
-    from export.onnx import describe_network, export_network
+    from seekcam.export.onnx import describe_network, export_network
     from tests.networks import SIDE, TinyNetwork
 
     network = TinyNetwork(classes=5, seed=3).eval()

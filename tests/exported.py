@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localization.model import LocalizationModel
+from seekcam.localization.model import LocalizationModel
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.recipe import Recipe
 from tests.networks import SIDE, TinyNetwork, random_frames
 from tests.picture_folders import write_lines
-from training.checkpoint import Checkpoint
-from training.recipe import Recipe
 
 NAMES = ("auklet", "bunting", "tabby")  # the fixture `small_model_path` knows them, among others
 PICTURES = 10  # of each class

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.boxes import otsu
-from localization.card import ModelCard
-from localization.datasets.dataset import LabelledPicture, PictureSet, PixelBox
-from localization.model import LocalizationModel, RawOutputs
-from localization.pictures import save_picture
-from localization.pipeline import normalised
+from seekcam.localization.boxes import otsu
+from seekcam.localization.card import ModelCard
+from seekcam.localization.datasets.dataset import LabelledPicture, PictureSet, PixelBox
+from seekcam.localization.model import LocalizationModel, RawOutputs
+from seekcam.localization.pictures import save_picture
+from seekcam.localization.pipeline import normalised
 
 SIDE = 56  # pixels, of pictures and of the network's input
 CELLS = 14

@@ -16,12 +16,12 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtp
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 
-from streamer import overlay_message, returns, rtc
-from streamer.bench.clip import MovingPhotograph, frame_number
-from streamer.capture_clock import UNIX_EPOCH_S
-from streamer.overlay_message import Stamps, read_stamps
-from streamer.returns import MAX_MESSAGE, OverlayReturn
-from streamer.stream import Result, SentAs, Stream
+from seekcam.streamer import overlay_message, returns, rtc
+from seekcam.streamer.bench.clip import MovingPhotograph, frame_number
+from seekcam.streamer.capture_clock import UNIX_EPOCH_S
+from seekcam.streamer.overlay_message import Stamps, read_stamps
+from seekcam.streamer.returns import MAX_MESSAGE, OverlayReturn
+from seekcam.streamer.stream import Result, SentAs, Stream
 from tests import relay
 from tests.peers import serving
 from tests.relay import Relay

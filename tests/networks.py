@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from training.networks.network import Features
+from seekcam.training.networks.network import Features
 
 SIDE = 64  # pixels: maps of 2 x 2 at stride 32 would hold nothing, so the tiny network stops at stride 16
 

@@ -15,7 +15,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtp
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
-from streamer import rtc, signaling
+from seekcam.streamer import rtc, signaling
 
 GREYS = 16  # levels that the lossy codecs keep apart
 

@@ -16,9 +16,9 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerCo
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
-from streamer import rtc
-from streamer.config import ServerConfig
-from streamer.server import create_app
+from seekcam.streamer import rtc
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.server import create_app
 
 CLOCK = 90_000  # of RTP video
 

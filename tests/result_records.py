@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from studies.results.records import HeadVerdict, MapOutcome, RunRecord
-from studies.results.rows import ROWS, SMALL, Row, Run, recipe_of
-from studies.results.run import Scored
+from seekcam.studies.results.records import HeadVerdict, MapOutcome, RunRecord
+from seekcam.studies.results.rows import ROWS, SMALL, Row, Run, recipe_of
+from seekcam.studies.results.run import Scored
 
 PICTURES = 200
 

@@ -3,7 +3,7 @@
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
-from streamer import rtc
+from seekcam.streamer import rtc
 
 KEY = bytes([0x10, 0, 0, 0x9D, 0x01, 0x2A]) + b"key"  # VP8: bit 0 clear, then the start code
 DELTA = b"\x11delta"

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.metrics import BIN_EDGES, TAUS
+from seekcam.localization.metrics import BIN_EDGES, TAUS
 
 Cell = tuple[int, int]  # x, y
 Box = tuple[int, int, int, int]

@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 import pytest
 
-from localization.errors import UserError
-from localization.model import LocalizationModel
-from localization.pictures import read_picture, save_picture
-from localization.pipeline import localize, localize_batch
-from localization.region import WHOLE
-from localization.settings import Settings
-from streamer.annotate import analyst as analyst_module
-from streamer.annotate import video as video_module
-from streamer.annotate.analyst import Analyst
-from streamer.annotate.camera import annotate_camera
-from streamer.annotate.pictures import annotate_folder, annotate_picture
-from streamer.annotate.plan import Task, plan
-from streamer.annotate.video import annotate_video
-from streamer.frames import to_rgb
+from seekcam.localization.errors import UserError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture, save_picture
+from seekcam.localization.pipeline import localize, localize_batch
+from seekcam.localization.region import WHOLE
+from seekcam.localization.settings import Settings
+from seekcam.streamer.annotate import analyst as analyst_module
+from seekcam.streamer.annotate import video as video_module
+from seekcam.streamer.annotate.analyst import Analyst
+from seekcam.streamer.annotate.camera import annotate_camera
+from seekcam.streamer.annotate.pictures import annotate_folder, annotate_picture
+from seekcam.streamer.annotate.plan import Task, plan
+from seekcam.streamer.annotate.video import annotate_video
+from seekcam.streamer.frames import to_rgb
 from tests.films import CAT, CUP, UNEVEN, film, lines, packets, times, without_timing
 
 

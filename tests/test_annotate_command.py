@@ -10,10 +10,10 @@ import av
 import pytest
 from rich.console import Console
 
-from localization.errors import UserError
-from localization.model import LocalizationModel
-from localization.pictures import save_picture
-from streamer.annotate.command import run
+from seekcam.localization.errors import UserError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import save_picture
+from seekcam.streamer.annotate.command import run
 from tests.films import CAT, film
 
 
@@ -92,7 +92,7 @@ def test_a_disk_that_is_full_leaves_no_output(workplace: Path) -> None:
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
-        "import seekcam; seekcam.main(['annotate', 'film.mp4', 'out.mp4', '--provider', 'cpu'])"
+        "from seekcam import cli; cli.main(['annotate', 'film.mp4', 'out.mp4', '--provider', 'cpu'])"
     )
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(root)},

@@ -7,16 +7,16 @@ import av
 import numpy as np
 import pytest
 
-import seekcam
-from localization.errors import UserError
-from localization.model import LocalizationModel
-from localization.pictures import read_picture, save_picture
-from localization.pipeline import localize
-from localization.settings import Settings
-from streamer.annotate import video as video_module
-from streamer.annotate.analyst import Analyst
-from streamer.annotate.video import annotate_video
-from streamer.frames import to_rgb
+from seekcam import cli
+from seekcam.localization.errors import UserError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture, save_picture
+from seekcam.localization.pipeline import localize
+from seekcam.localization.settings import Settings
+from seekcam.streamer.annotate import video as video_module
+from seekcam.streamer.annotate.analyst import Analyst
+from seekcam.streamer.annotate.video import annotate_video
+from seekcam.streamer.frames import to_rgb
 from tests.films import CAT, film, lines, times
 
 BARE = {"opacity": 0, "boxes": False, "labels": False}
@@ -38,7 +38,7 @@ def paired(**changes: object) -> Settings:
 
 def annotate(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ended:
-        seekcam.main(["annotate", *map(str, arguments), "--provider", "cpu"])
+        cli.main(["annotate", *map(str, arguments), "--provider", "cpu"])
     return int(ended.value.code or 0)
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.datasets.boxes import pixel_box
-from localization.datasets.coco import read_coco
-from localization.datasets.dataset import TRAIN, DatasetError, LabelledPicture, PixelBox
-from localization.datasets.layouts import read_pictures
-from localization.datasets.localization_text import read_localization
-from localization.datasets.voc import read_voc
+from seekcam.localization.datasets.boxes import pixel_box
+from seekcam.localization.datasets.coco import read_coco
+from seekcam.localization.datasets.dataset import TRAIN, DatasetError, LabelledPicture, PixelBox
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.datasets.localization_text import read_localization
+from seekcam.localization.datasets.voc import read_voc
 from tests.picture_folders import save_picture, write_lines
 
 WIDTH, HEIGHT = 60, 40

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from localization.atomic import replace_file, write_text
-from localization.errors import UserError
+from seekcam.localization.atomic import replace_file, write_text
+from seekcam.localization.errors import UserError
 
 
 def full(_: int) -> None:

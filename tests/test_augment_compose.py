@@ -9,15 +9,15 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from training.augment.augmentation import Targets
-from training.augment.compose import RGB, Augmentation, AugmentationError, build_augmentation
-from training.augment.crop import random_crop_flip
-from training.augment.cutmix import CutMix, CutMixConfig
-from training.augment.googlenet_resize import GoogLeNetResize, GoogLeNetResizeConfig
-from training.augment.hide_and_seek import HideAndSeek, HideAndSeekConfig
-from training.augment.input_dropout import InputDropout, InputDropoutConfig
-from training.draws import Draws, sample_keys
-from training.recipe import AugmentStep, AugmentTable, InputTable
+from seekcam.training.augment.augmentation import Targets
+from seekcam.training.augment.compose import RGB, Augmentation, AugmentationError, build_augmentation
+from seekcam.training.augment.crop import random_crop_flip
+from seekcam.training.augment.cutmix import CutMix, CutMixConfig
+from seekcam.training.augment.googlenet_resize import GoogLeNetResize, GoogLeNetResizeConfig
+from seekcam.training.augment.hide_and_seek import HideAndSeek, HideAndSeekConfig
+from seekcam.training.augment.input_dropout import InputDropout, InputDropoutConfig
+from seekcam.training.draws import Draws, sample_keys
+from seekcam.training.recipe import AugmentStep, AugmentTable, InputTable
 
 MEAN: RGB = (120.0, 117.0, 104.0)
 STD: RGB = (58.0, 57.0, 60.0)
@@ -94,9 +94,9 @@ def test_another_process_makes_of_its_half_what_one_makes_of_the_batch(tmp_path:
     script = """
 import sys
 import torch
-from training.augment.compose import build_augmentation
-from training.augment.hide_and_seek import HideAndSeekConfig
-from training.recipe import AugmentTable, InputTable
+from seekcam.training.augment.compose import build_augmentation
+from seekcam.training.augment.hide_and_seek import HideAndSeekConfig
+from seekcam.training.recipe import AugmentTable, InputTable
 torch.rand(7)  # another state of torch's own generator
 steps = ("hide_and_seek", "googlenet_resize", "input_dropout")
 table = AugmentTable(steps=steps, hide_and_seek=HideAndSeekConfig(sizes=(4, 8)))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.bars import BLACK, NARROWEST, STANDS, BarTracker, bars_are_black, find_bars
-from localization.region import WHOLE, Region
+from seekcam.localization.bars import BLACK, NARROWEST, STANDS, BarTracker, bars_are_black, find_bars
+from seekcam.localization.region import WHOLE, Region
 
 Pixels = NDArray[np.uint8]
 CHELSEA = np.asarray(skimage.data.chelsea())

@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage import data
 
-import seekcam
-from localization.errors import PictureError, UserError
-from localization.model import LocalizationModel
-from localization.prediction import Box, ClassMap, Prediction, RankedClass
-from localization.settings import AnalysisSettings, PaintSettings
-from streamer.bench import clip as clips
-from streamer.bench.clip import BITS, LOOP, NUMBERS, MovingPhotograph, frame_number, read_number, write_number
-from streamer.bench.command import parse_batches
-from streamer.bench.end_to_end import BenchSession
-from streamer.bench.server_process import BenchError, running_server
-from streamer.bench.stages import STAGES, measure_stages, spread
-from streamer.frames import paint_frame, planes
+from seekcam import cli
+from seekcam.localization.errors import PictureError, UserError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
+from seekcam.streamer.bench import clip as clips
+from seekcam.streamer.bench.clip import BITS, LOOP, NUMBERS, MovingPhotograph, frame_number, read_number, write_number
+from seekcam.streamer.bench.command import parse_batches
+from seekcam.streamer.bench.end_to_end import BenchSession
+from seekcam.streamer.bench.server_process import BenchError, running_server
+from seekcam.streamer.bench.stages import STAGES, measure_stages, spread
+from seekcam.streamer.frames import paint_frame, planes
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_a_batch_that_is_none_is_refused(text: str) -> None:
 
 def test_stages_add_up(default_model_path: Path, clip: MovingPhotograph, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count()  # a clock that is a second further each time it is looked at
-    monkeypatch.setattr("streamer.bench.stages.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    monkeypatch.setattr("seekcam.streamer.bench.stages.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     result = measure_stages(LocalizationModel(default_model_path, "cpu"), clip, 2, 20, AnalysisSettings())
     assert set(result.ms) == set(STAGES)
     assert result.frames >= 10
@@ -188,7 +188,7 @@ def test_the_whole_way(
     options = ["--model", str(default_model_path), "--provider", "cpu", "--seconds", "2", "--fps", "10"]
     size = ["--width", "320", "--height", "240"]
     with pytest.raises(SystemExit) as ended:
-        seekcam.main(["bench", "--end-to-end", *options, *size, "--json", str(document), "--plot", str(plot)])
+        cli.main(["bench", "--end-to-end", *options, *size, "--json", str(document), "--plot", str(plot)])
     assert not ended.value.code
     assert "efficientnet-lite0" in capsys.readouterr().out
     result = json.loads(document.read_text("utf-8"))
@@ -204,7 +204,7 @@ def test_the_whole_way(
 
 
 def test_a_result_goes_into_json(clip: MovingPhotograph, tmp_path: Path, default_model_path: Path) -> None:
-    from streamer.bench.report import setup_of, write_json
+    from seekcam.streamer.bench.report import setup_of, write_json
 
     setup = replace(setup_of(LocalizationModel(default_model_path, "cpu"), 320, 240), cores=2)
     write_json(tmp_path / "x.json", setup, server_cpu_percent=None)

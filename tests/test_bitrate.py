@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.bitrate import (
+from seekcam.streamer.bitrate import (
     FULL,
     HD,
     INTERVAL_S,

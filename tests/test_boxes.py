@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from localization.boxes import MAX_COMPONENTS, MIN_AREA, SIDE, find_boxes, otsu, two_stage_threshold
-from localization.settings import BoxMaker
+from seekcam.localization.boxes import MAX_COMPONENTS, MIN_AREA, SIDE, find_boxes, otsu, two_stage_threshold
+from seekcam.localization.settings import BoxMaker
 
 Float32 = NDArray[np.float32]
 Cells = set[tuple[int, int]]

@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.prediction import Box, ClassMap, Prediction, RankedClass
-from streamer.brief_results import brief
-from streamer.localize_api import MAX_HEADER, header_json
-from streamer.returns import MAX_MESSAGE, result_message
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
+from seekcam.streamer.brief_results import brief
+from seekcam.streamer.localize_api import MAX_HEADER, header_json
+from seekcam.streamer.returns import MAX_MESSAGE, result_message
 
 NAMES = st.lists(st.text(min_size=1, max_size=600), min_size=1, max_size=5)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.calibrate import Material, calibrated, material, two_samples
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, PictureSet
-from localization.model import read_card
-from localization.pictures import read_picture
-from localization.pipeline import fit_picture, localize
-from localization.settings import AnalysisSettings
+from seekcam.export.calibrate import Material, calibrated, material, two_samples
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, PictureSet
+from seekcam.localization.model import read_card
+from seekcam.localization.pictures import read_picture
+from seekcam.localization.pipeline import fit_picture, localize
+from seekcam.localization.settings import AnalysisSettings
 from tests.exported import NAMES, PICTURES, boxed_folder, open_file, tiny_recipe
 from tests.networks import SIDE
 

@@ -14,8 +14,8 @@ from aiortc.jitterbuffer import JitterFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.camera_decoder import CameraDecoder
-from streamer.frames import planes, to_i420
+from seekcam.streamer.camera_decoder import CameraDecoder
+from seekcam.streamer.frames import planes, to_i420
 
 CODECS = {
     name: RTCRtpCodecParameters(f"video/{name}", clockRate=90_000, payloadType=number)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.capture_clock import CaptureClock, unix_ms
+from seekcam.streamer.capture_clock import CaptureClock, unix_ms
 
 NTP_EPOCH = datetime(1900, 1, 1, tzinfo=UTC)
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import METADATA_KEY, ModelCard
-from localization.errors import ModelFileError
+from seekcam.localization.card import METADATA_KEY, ModelCard
+from seekcam.localization.errors import ModelFileError
 
 CARD = ModelCard("pets", ("cat", "dog"), ("n1", "n2"), 224, 7, 14, 512, 2, recipe={"epochs": 3}, metrics={"top1": 75.1})
 

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from export.graph import INPUTS, OUTPUTS
-from export.onnx import describe_network, export_network
-from localization.errors import UserError
+from seekcam.export.graph import INPUTS, OUTPUTS
+from seekcam.export.onnx import describe_network, export_network
+from seekcam.localization.errors import UserError
+from seekcam.training.networks.catalogue import NETWORKS, build_network, find_network, pretrained_source, weights_origin
+from seekcam.training.networks.gap import GapNetwork, batchnorm_layers
+from seekcam.training.networks.network import NetworkError, TrainableNetwork
+from seekcam.training.recipe import NetworkTable
 from tests.settled import settle
-from training.networks.catalogue import NETWORKS, build_network, find_network, pretrained_source, weights_origin
-from training.networks.gap import GapNetwork, batchnorm_layers
-from training.networks.network import NetworkError, TrainableNetwork
-from training.recipe import NetworkTable
 
 NAMES = (
     *("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "alexnet-gap", "googlenet-gap", "vgg16-gap"),

@@ -7,8 +7,8 @@ from aiortc import RTCDataChannel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.channels import MAX_UNSENT, Channels, cut, echo
-from streamer.returns import MAX_MESSAGE
+from seekcam.streamer.channels import MAX_UNSENT, Channels, cut, echo
+from seekcam.streamer.returns import MAX_MESSAGE
 
 
 class Pipe:

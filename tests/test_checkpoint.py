@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
 
 CHECKPOINT = Checkpoint(
     recipe={"network": {"name": "resnet18", "dropout": None}},

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from localization import class_match
-from localization.card import ModelCard
-from localization.class_match import match_classes, named
-from localization.datasets.dataset import DatasetError, PictureSet
+from seekcam.localization import class_match
+from seekcam.localization.card import ModelCard
+from seekcam.localization.class_match import match_classes, named
+from seekcam.localization.datasets.dataset import DatasetError, PictureSet
 
 
 def card(names: tuple[str, ...], ids: tuple[str, ...] = ()) -> ModelCard:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.prediction import Rectangle
-from studies.clips.clip import Clip, interpolated, through_codec
-from studies.clips.judge import NOWHERE, judge, paired
-from studies.clips.scenes import KINDS, Photograph, make_clip
-from studies.letterbox import COPIES, framed
+from seekcam.localization.prediction import Rectangle
+from seekcam.studies.clips.clip import Clip, interpolated, through_codec
+from seekcam.studies.clips.judge import NOWHERE, judge, paired
+from seekcam.studies.clips.scenes import KINDS, Photograph, make_clip
+from seekcam.studies.letterbox import COPIES, framed
 
 BOX: Rectangle = (0.35, 0.3, 0.7, 0.75)
 RED = (230, 20, 30)

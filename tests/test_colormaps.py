@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
-from localization.settings import COLORMAPS
+from seekcam.localization.colormaps import rgb_table, rgb_to_yuv, yuv_table
+from seekcam.localization.settings import COLORMAPS
 
 # First and last colour as their authors publish them (jet starts half way up its blue).
 ENDS = {

@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestClient
 from PIL import Image
 from skimage import data
 
-from localization.errors import UserError
-from localization.settings import Settings
-from streamer.hub import HUB, Hub
-from streamer.openapi import document
+from seekcam.localization.errors import UserError
+from seekcam.localization.settings import Settings
+from seekcam.streamer.hub import HUB, Hub
+from seekcam.streamer.openapi import document
 from tests.peers import Camera, Session, serving, session
 from tests.test_openapi import check
 

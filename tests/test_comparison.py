@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from localization.card import ModelCard
-from localization.comparison import Comparison
-from localization.errors import SettingsError
-from localization.prediction import Prediction, RankedClass
-from localization.settings import AnalysisSettings, Settings, resolve_second
+from seekcam.localization.card import ModelCard
+from seekcam.localization.comparison import Comparison
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.prediction import Prediction, RankedClass
+from seekcam.localization.settings import AnalysisSettings, Settings, resolve_second
 
 FIRST = ModelCard(
     name="imagenet",

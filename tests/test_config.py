@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.config import ConfigError, ServerConfig, SourceSpec, is_loopback, load_config, parse_size, parse_source
-from streamer.ice import LIFETIME, ice_servers
+from seekcam.streamer.config import (
+    ConfigError,
+    ServerConfig,
+    SourceSpec,
+    is_loopback,
+    load_config,
+    parse_size,
+    parse_source,
+)
+from seekcam.streamer.ice import LIFETIME, ice_servers
 
 
 @pytest.fixture(autouse=True)

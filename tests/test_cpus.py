@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cpus import inference_threads, usable_cpus
+from seekcam.streamer.cpus import inference_threads, usable_cpus
 
 
 @pytest.fixture(autouse=True)
@@ -42,5 +42,5 @@ def test_no_cgroups_leave_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("cpus", "threads"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8)])
 def test_inference_leaves_half_of_the_processors(cpus: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.cpus.usable_cpus", lambda: cpus)
+    monkeypatch.setattr("seekcam.streamer.cpus.usable_cpus", lambda: cpus)
     assert inference_threads() == threads

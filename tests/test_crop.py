@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seekcam.training.augment.crop import random_crop_flip
+from seekcam.training.draws import Draws, sample_keys
 from tests.splitmix import uniforms
-from training.augment.crop import random_crop_flip
-from training.draws import Draws, sample_keys
 
 
 @given(

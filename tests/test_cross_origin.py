@@ -8,10 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
-from streamer.config import ServerConfig
-from streamer.cross_origin import HEADERS, allow_pages, is_shared
-from streamer.security import check_site, check_token
-from streamer.server import answer_errors
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.cross_origin import HEADERS, allow_pages, is_shared
+from seekcam.streamer.security import check_site, check_token
+from seekcam.streamer.server import answer_errors
 
 Client = TestClient[Any, Any]
 TOKEN = "open sesame"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.curves import EpochRow, curves_png, rows_csv
+from seekcam.training.curves import EpochRow, curves_png, rows_csv
 
 ROWS = [
     EpochRow(

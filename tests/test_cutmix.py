@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from seekcam.training.augment.augmentation import Targets
+from seekcam.training.augment.cutmix import CutMix, CutMixConfig, partners, symmetric_beta
+from seekcam.training.draws import Draws, sample_keys
 from tests.splitmix import uniforms
-from training.augment.augmentation import Targets
-from training.augment.cutmix import CutMix, CutMixConfig, partners, symmetric_beta
-from training.draws import Draws, sample_keys
 
 
 def draws(numbers: Tensor, *, seed: int = 0, epoch: int = 0) -> Draws:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, PictureSet
-from localization.datasets.layouts import read_pictures
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, PictureSet
+from seekcam.localization.datasets.layouts import read_pictures
 from tests.picture_folders import save_classes, save_picture, write_lines
 from tests.plain_user import needs_posix, plain_user
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError
-from localization.datasets.layouts import read_pictures
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError
+from seekcam.localization.datasets.layouts import read_pictures
 from tests.picture_folders import save_picture, write_lines
 
 IDS = ("n01440764", "n01443537")

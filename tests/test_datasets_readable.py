@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from localization.datasets.dataset import LabelledPicture
-from localization.datasets.readable import in_threads, readable
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.datasets.readable import in_threads, readable
 from tests.picture_folders import save_photographs
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.datasets.dataset import DatasetError, LabelledPicture
-from localization.datasets.splits import split_off
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.localization.datasets.splits import split_off
 
 CLASS_IDS = ("ant", "bee", "cow", "doe")
 COUNTS = st.lists(st.integers(0, 40), min_size=len(CLASS_IDS), max_size=len(CLASS_IDS))

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import pytest
 
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError
-from localization.datasets.layouts import read_pictures
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError
+from seekcam.localization.datasets.layouts import read_pictures
 from tests.picture_folders import save_picture, write_lines
 
 BIRDS = ("001.Black_footed_Albatross", "002.Laysan_Albatross")

@@ -9,8 +9,8 @@ import cv2
 import pytest
 from skimage import data
 
-import seekcam
-from localization.settings import Settings
+from seekcam import cli
+from seekcam.localization.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -46,7 +46,7 @@ def test_its_commands_have_these_options(
     monkeypatch.setenv("COLUMNS", "200")  # the help page shortens long names in a narrow terminal
     verb = command.split()[1]
     with pytest.raises(SystemExit):
-        seekcam.main([verb, "--help"])
+        cli.main([verb, "--help"])
     known = set(re.findall(r"--[a-z0-9-]+", capsys.readouterr().out))
     assert set(re.findall(r"--[a-z0-9-]+", command)) <= known
 
@@ -84,6 +84,8 @@ def test_the_architecture_names_every_file(room: str) -> None:
 
 def test_the_architecture_names_no_file_that_is_gone() -> None:
     existing = {path.name for room in ROOMS for path in (ROOT / room).rglob("*.py")}
-    existing |= {path.name for path in (ROOT / "tests").glob("*.py")} | {"seekcam.py"}
+    existing |= {path.name for path in (ROOT / "tests").glob("*.py")} | {
+        path.name for path in (ROOT / "seekcam").glob("*.py")
+    }
     named = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", ARCHITECTURE)}
     assert named <= existing

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seekcam.training.draws import Draws, fresh_draws, sample_keys
 from tests.splitmix import key, splitmix64, uniforms
-from training.draws import Draws, fresh_draws, sample_keys
 
 
 def draws(pictures: int, *, seed: int = 0, epoch: int = 0, first: int = 0) -> Draws:

@@ -9,7 +9,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import encoding, rtc
+from seekcam.streamer import encoding, rtc
 from tests.rtp_packets import DELTA, START, Collector, packets
 
 

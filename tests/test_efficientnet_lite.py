@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 from skimage import data
 from torch import Tensor
 
-from export.zoo import imagenet_classes
-from training.networks.efficientnet_lite import LITE0, LITE1, LITE2, EfficientNetLite, EfficientNetLite0, Variant
-from training.networks.network import NetworkError
+from seekcam.export.zoo import imagenet_classes
+from seekcam.training.networks.efficientnet_lite import (
+    LITE0,
+    LITE1,
+    LITE2,
+    EfficientNetLite,
+    EfficientNetLite0,
+    Variant,
+)
+from seekcam.training.networks.network import NetworkError
 
 # The last block before the fifth halving of the grid, read off the published tables of stages.
 LAST_BLOCK_AT_STRIDE_16 = {LITE0: 10, LITE1: 14, LITE2: 14}

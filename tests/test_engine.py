@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from localization.bars import BarTracker
-from localization.pipeline import FrameRequest
-from localization.region import box_in_frame
-from localization.settings import AnalysisSettings, resolve
-from streamer import engine as engine_module
-from streamer.engine import Job, LocalEngine
+from seekcam.localization.bars import BarTracker
+from seekcam.localization.pipeline import FrameRequest
+from seekcam.localization.region import box_in_frame
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.streamer import engine as engine_module
+from seekcam.streamer.engine import Job, LocalEngine
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from skimage import data
 
-import seekcam
-import studies.evaluate
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL
-from localization.pictures import read_picture, save_picture
-from studies.evaluate import EvaluateOptions, evaluate
+from seekcam import cli
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL
+from seekcam.localization.pictures import read_picture, save_picture
+from seekcam.studies import evaluate as evaluate_module
+from seekcam.studies.evaluate import EvaluateOptions, evaluate
 from tests.labelled_pictures import SIDE, Answer, ObedientModel, paint
 
 CONTRACT = {
@@ -46,7 +46,7 @@ def photographs(tmp_path: Path) -> Path:
 
 def run(*arguments: object) -> int:
     with pytest.raises(SystemExit) as stopped:
-        seekcam.main(["evaluate", *map(str, arguments)])
+        cli.main(["evaluate", *map(str, arguments)])
     return int(stopped.value.code or 0)
 
 
@@ -90,7 +90,7 @@ def test_photographs_are_scored_and_everything_asked_for_is_written(
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ObedientModel:
     """Drawn pictures in folders named after their class, and the model that obeys them in place of a file's."""
     model = ObedientModel()
-    monkeypatch.setattr(studies.evaluate, "LocalizationModel", lambda _path, _provider: model)
+    monkeypatch.setattr(evaluate_module, "LocalizationModel", lambda _path, _provider: model)
     for label, name in enumerate(("ant", "bee")):
         (tmp_path / "drawn" / name).mkdir(parents=True)
         for number in range(10):
@@ -208,7 +208,7 @@ def test_ctrl_c_gives_no_scores(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(studies.evaluate, "score_model", interrupted)
+    monkeypatch.setattr(evaluate_module, "score_model", interrupted)
     err = io.StringIO()
     given = options(tmp_path, json=tmp_path / "scores.json")
     assert evaluate(given, Console(file=io.StringIO()), Console(file=err)) == 130

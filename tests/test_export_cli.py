@@ -12,11 +12,11 @@ from onnx import TensorProto, helper, save
 from typer import Typer
 from typer.testing import CliRunner
 
-from export.cli import register
-from export.place import PlaceError
-from localization.errors import UnknownModelError
-from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE
-from localization.model import read_card
+from seekcam.export.cli import register
+from seekcam.export.place import PlaceError
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE
+from seekcam.localization.model import read_card
 from tests.exported import boxed_folder
 
 ROOT = Path(__file__).parent.parent
@@ -96,7 +96,7 @@ def test_export_takes_its_options_and_enters_the_library(
 
 def test_listing_and_showing_import_no_torch(tmp_path: Path) -> None:
     program = (
-        "import sys, typer; from export.cli import list_models; list_models(); "
+        "import sys, typer; from seekcam.export.cli import list_models; list_models(); "
         "assert 'torch' not in sys.modules and 'onnx' not in sys.modules"
     )
     environment = {**os.environ, FOLDER_VARIABLE: str(tmp_path)}
@@ -108,7 +108,7 @@ def test_listing_and_showing_import_no_torch(tmp_path: Path) -> None:
 def test_a_build_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     # The real verb, stopped where it has written its temporary file and not yet moved it.
     program = (
-        "import sys, time; from export import cli, onnx as export_onnx\n"
+        "import sys, time; from seekcam.export import cli, onnx as export_onnx\n"
         "def wait(*_): print('written', flush=True); time.sleep(60)\n"
         "export_onnx.verify = wait\n"
         "cli.build_model()\n"

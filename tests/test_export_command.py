@@ -12,30 +12,30 @@ import pytest
 import torch
 from rich.console import Console
 
-from export import command as command_module
-from export import objectness as objectness_module
-from export import published as published_module
-from export import trained as trained_module
-from export.command import ExportOptions, run
-from export.gate import GateReport
-from export.onnx import ExportError
-from export.place import PlaceError
-from export.precision import Precision, PrecisionRefusedError
-from localization.datasets.dataset import DatasetError, PictureSet
-from localization.errors import UserError
-from localization.library import BUILDABLE, FOLDER_VARIABLE, ModelLibrary
-from localization.model import read_card
-from localization.pipeline import localize
+from seekcam.export import command as command_module
+from seekcam.export import objectness as objectness_module
+from seekcam.export import published as published_module
+from seekcam.export import trained as trained_module
+from seekcam.export.command import ExportOptions, run
+from seekcam.export.gate import GateReport
+from seekcam.export.onnx import ExportError
+from seekcam.export.place import PlaceError
+from seekcam.export.precision import Precision, PrecisionRefusedError
+from seekcam.localization.datasets.dataset import DatasetError, PictureSet
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import BUILDABLE, FOLDER_VARIABLE, ModelLibrary
+from seekcam.localization.model import read_card
+from seekcam.localization.pipeline import localize
+from seekcam.training.checkpoint import CheckpointError
+from seekcam.training.networks.network import NetworkError
+from seekcam.training.networks.weights import read_weights
+from seekcam.training.objectness.collect import normalised
+from seekcam.training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
+from seekcam.training.objectness.judge import Verdict
+from seekcam.training.objectness.step import Outcome
+from seekcam.training.recipe import NetworkTable
 from tests.exported import boxed_folder, frames, open_file, tiny_checkpoint
 from tests.networks import TinyNetwork
-from training.checkpoint import CheckpointError
-from training.networks.network import NetworkError
-from training.networks.weights import read_weights
-from training.objectness.collect import normalised
-from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
-from training.objectness.judge import Verdict
-from training.objectness.step import Outcome
-from training.recipe import NetworkTable
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from localization.errors import UserError
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.errors import UserError
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.curves import EpochRow
+from seekcam.training.failures import DivergedError, InterruptedRunError, OutOfMemoryError
+from seekcam.training.fit import FitResult, fit
+from seekcam.training.run_folder import RunFolderError
 from tests.tiny_runs import Listener, tiny_pictures, tiny_recipe
-from training.checkpoint import Checkpoint, CheckpointError
-from training.curves import EpochRow
-from training.failures import DivergedError, InterruptedRunError, OutOfMemoryError
-from training.fit import FitResult, fit
-from training.run_folder import RunFolderError
 
 MID_EPOCH = (2, 2)  # epoch and step at which the tests break a run off; an epoch has 3 steps
 
@@ -101,7 +101,7 @@ def test_killed_in_mid_epoch_and_resumed_is_as_left_alone(
         "from pathlib import Path\n"
         "from tests.test_fit import BreakAt\n"
         "from tests.tiny_runs import tiny_pictures, tiny_recipe\n"
-        "from training.fit import fit\n"
+        "from seekcam.training.fit import fit\n"
         "torch.set_num_threads(1)\n"
         "report = BreakAt(lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
         "recipe = tiny_recipe('hardware.save_minutes=1e-9')\n"  # a checkpoint after every step
@@ -192,7 +192,7 @@ def test_a_diverging_run_says_what_to_change_and_keeps_the_last_good_state(
     pictures: PictureSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def to_nothing() -> None:
-        monkeypatch.setattr("training.fit.mixed_cross_entropy", lambda logits, *_: logits.sum(1) * float("nan"))
+        monkeypatch.setattr("seekcam.training.fit.mixed_cross_entropy", lambda logits, *_: logits.sum(1) * float("nan"))
 
     with pytest.raises(DivergedError, match=r"epoch 2.*--set optimiser.learning_rate=0.0001 \(it was 0.001\)"):
         fit(pictures, tiny_recipe(), tmp_path, report=BreakAt(to_nothing, (2, 1)))
@@ -220,7 +220,7 @@ def test_out_of_memory_says_what_to_change(
     def fail(*_: object) -> Tensor:
         raise error
 
-    monkeypatch.setattr("training.fit.mixed_cross_entropy", fail)
+    monkeypatch.setattr("seekcam.training.fit.mixed_cross_entropy", fail)
     with pytest.raises(OutOfMemoryError, match=r"8 pictures.*32 x 32.*schedule.accumulate=2.*--batch.*--size"):
         fit(pictures, tiny_recipe(), tmp_path)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, localize_batch
-from localization.settings import AnalysisSettings, resolve
-from studies.floor_model import MAP, MAPPED, SPREAD, write_floor_model
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import FrameRequest, localize_batch
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.studies.floor_model import MAP, MAPPED, SPREAD, write_floor_model
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,13 @@ def files(room: str) -> list[Path]:
 
 
 def offences(room: str, source: str) -> list[str]:
-    """What a file of `room` with this source imports and must not."""
-    found = {name.partition(".")[0] for name in imported(ast.parse(source))}
-    return sorted(found & (ROOMS - BELOW[room] - {room} | FORBIDDEN[room] | {"seekcam"}))
+    """What a file of `room` with this source imports and must not: rooms above it or by a bare name, and libraries."""
+    found = set(imported(ast.parse(source)))
+    top = {name.partition(".")[0] for name in found}
+    seen = {name.split(".")[1] for name in found if name.startswith("seekcam.")}
+    bare = {f"bare {name}" for name in top & ROOMS}
+    door = {"seekcam"} & found | {f"seekcam.{name}" for name in seen & {"cli", "facade", "__main__"}}
+    return sorted(seen & (ROOMS - BELOW[room] - {room}) | top & FORBIDDEN[room] | bare | door)
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS))
@@ -59,33 +63,49 @@ def test_imports_point_down(room: str) -> None:
     ("room", "source", "expected"),
     [
         ("localization", "import torch", ["torch"]),
-        ("localization", "def f():\n    from streamer.hub import Hub", ["streamer"]),
-        ("streamer", "import export.zoo as z, numpy", ["export"]),
-        ("export", "from streamer import rtc", ["streamer"]),
+        ("localization", "def f():\n    from seekcam.streamer.hub import Hub", ["streamer"]),
+        ("streamer", "import seekcam.export.zoo as z, numpy", ["export"]),
+        ("export", "from seekcam.streamer import rtc", ["streamer"]),
         ("training", "import onnxruntime", ["onnxruntime"]),
         ("studies", "import seekcam", ["seekcam"]),
-        ("export", "from training.networks import vgg\nimport localization.card\nimport torch", []),
+        ("studies", "from seekcam.cli import main", ["seekcam.cli"]),
+        ("streamer", "from localization.card import ModelCard", ["bare localization"]),
+        ("studies", "def f():\n    import training.fit", ["bare training"]),
+        ("export", "from seekcam.training.networks import vgg\nimport seekcam.localization.card\nimport torch", []),
     ],
 )
 def test_the_walk_sees_every_kind_of_import(room: str, source: str, expected: list[str]) -> None:
     assert offences(room, source) == expected
 
 
+def test_tests_and_the_package_itself_name_rooms_in_full() -> None:
+    for path in [*(ROOT / "tests").rglob("*.py"), *(ROOT / "seekcam").glob("*.py")]:
+        top = {name.partition(".")[0] for name in imported(ast.parse(path.read_text("utf-8")))}
+        assert not top & ROOMS, path
+
+
+def test_every_room_is_a_link_in_the_package() -> None:
+    for room in (*ROOMS, "web"):
+        link = ROOT / "seekcam" / room
+        assert link.is_symlink(), link
+        assert link.resolve() == ROOT / room
+
+
 def test_every_folder_with_code_is_a_known_room() -> None:
-    ignored = {"tests", "web", "docs"}
+    ignored = {"tests", "web", "docs", "seekcam"}
     with_code = {path.parent.name for path in ROOT.glob("*/__init__.py") if not path.parent.name.startswith(".")}
     assert with_code - ignored == ROOMS
 
 
 def test_the_front_door_imports_no_room_before_a_verb_is_called() -> None:
-    tree = ast.parse((ROOT / "seekcam.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / "seekcam" / "cli.py").read_text("utf-8"))
     top_level = {name for node in tree.body for name in imported(node)}
-    assert {name for name in top_level if name.partition(".")[0] in ROOMS} == {"localization.errors"}
+    assert {name for name in top_level if name.startswith("seekcam.")} == {"seekcam.localization.errors"}
 
 
 def loaded_after(code: str) -> set[str]:
-    """The top-level modules in a fresh interpreter after `code`."""
-    report = "\nimport sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    """What is loaded in a fresh interpreter after `code`: rooms by their own names, other modules by their top one."""
+    report = "\nimport sys\nprint(*sorted({n.removeprefix('seekcam.').partition('.')[0] for n in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
@@ -94,8 +114,8 @@ def loaded_after(code: str) -> set[str]:
 def test_a_server_brings_in_no_torch(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
-        "from streamer.config import ServerConfig\n"
-        "from streamer.server import create_app\n"
+        "from seekcam.streamer.config import ServerConfig\n"
+        "from seekcam.streamer.server import create_app\n"
         f"create_app(ServerConfig(recordings=Path({str(tmp_path)!r})))\n"
     )
     loaded = loaded_after(code)
@@ -104,11 +124,19 @@ def test_a_server_brings_in_no_torch(tmp_path: Path) -> None:
 
 
 def test_mounting_the_streaming_verbs_brings_in_no_torch_and_no_other_room() -> None:
-    loaded = loaded_after("import seekcam\nseekcam.build_app(['serve'])")
+    loaded = loaded_after("from seekcam import cli\ncli.build_app(['serve'])")
     assert "streamer" in loaded
     assert not loaded & {"torch", "export", "training", "studies"}
 
 
 def test_the_help_page_brings_in_no_room() -> None:
-    loaded = loaded_after("import seekcam\nseekcam.build_app(['--help'])")
+    loaded = loaded_after("from seekcam import cli\ncli.build_app(['--help'])")
     assert not loaded & (ROOMS - {"localization"} | {"torch", "av", "aiohttp", "onnxruntime"})
+
+
+def test_the_package_alone_brings_in_no_room_and_what_is_named_only_its_own() -> None:
+    assert not loaded_after("import seekcam") & (ROOMS | {"numpy", "torch"})
+    loaded = loaded_after(
+        "import seekcam\nseekcam.localize, seekcam.LocalizationModel, seekcam.evaluate, seekcam.annotate"
+    )
+    assert not loaded & {"torch", "aiortc", "export", "training"}

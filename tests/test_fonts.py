@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization import fonts
-from localization.fonts import BASELINE, LINE_HEIGHT, clean, coverage, draw_text, text_width
+from seekcam.localization import fonts
+from seekcam.localization.fonts import BASELINE, LINE_HEIGHT, clean, coverage, draw_text, text_width
 
 SCRIPTS = {
     "Latin": "Persian cat",

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from export.fp16 import to_fp16, trunk_nodes
-from export.onnx import ExportError
-from localization.model import OUTPUTS
+from seekcam.export.fp16 import to_fp16, trunk_nodes
+from seekcam.export.onnx import ExportError
+from seekcam.localization.model import OUTPUTS
 from tests.exported import frames, open_file
 from tests.networks import TinyNetwork
 

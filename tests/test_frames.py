@@ -13,13 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.card import ModelCard
-from localization.pipeline import cut_picture, fit_picture
-from localization.prediction import Box, ClassMap, Prediction
-from localization.region import Region
-from localization.settings import PaintSettings
-from streamer import frames as frames_module
-from streamer.frames import cut_frame, fit_frame, letterboxed, luma, paint_frame, planes, to_i420, to_rgb, upright
+from seekcam.localization.card import ModelCard
+from seekcam.localization.pipeline import cut_picture, fit_picture
+from seekcam.localization.prediction import Box, ClassMap, Prediction
+from seekcam.localization.region import Region
+from seekcam.localization.settings import PaintSettings
+from seekcam.streamer import frames as frames_module
+from seekcam.streamer.frames import (
+    cut_frame,
+    fit_frame,
+    letterboxed,
+    luma,
+    paint_frame,
+    planes,
+    to_i420,
+    to_rgb,
+    upright,
+)
 
 CARD = ModelCard("net", ("cat", "dog"), ("n1", "n2"), input_size=224, map_size=7, spread_size=14, features=8, mapped=2)
 COLOUR = (200, 40, 30)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from export.gate import Look, LookMap, box_iou, compare, correlation
+from seekcam.export.gate import Look, LookMap, box_iou, compare, correlation
 
 GRID = np.array([[0.0, 0.5], [0.25, 1.0]], np.float32)
 BOX = (0.2, 0.2, 0.8, 0.8)

@@ -8,7 +8,7 @@ import aioice.ice
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from streamer import gathering, rtc
+from seekcam.streamer import gathering, rtc
 
 
 async def gathered() -> list[tuple[str, int]]:

@@ -13,9 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 from skimage import data
 from torch import Tensor
 
+from seekcam.training.augment.googlenet_resize import (
+    GoogLeNetResize,
+    GoogLeNetResizeConfig,
+    Parts,
+    draw_parts,
+    resized_parts,
+)
+from seekcam.training.draws import Draws, sample_keys
 from tests.splitmix import uniforms
-from training.augment.googlenet_resize import GoogLeNetResize, GoogLeNetResizeConfig, Parts, draw_parts, resized_parts
-from training.draws import Draws, sample_keys
 
 
 def draws(numbers: Tensor, *, seed: int = 0, epoch: int = 0) -> Draws:

@@ -16,11 +16,11 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torchcam.methods import CAM, GradCAM, LayerCAM
 
-from export.graph import CamGraph, CamOutputs
-from localization.boxes import otsu as host_otsu
-from localization.card import METHODS
+from seekcam.export.graph import CamGraph, CamOutputs
+from seekcam.localization.boxes import otsu as host_otsu
+from seekcam.localization.card import METHODS
+from seekcam.training.affinity import bilinear_weights, otsu, spread_maps, unit_range
 from tests.networks import TinyNetwork, random_frames
-from training.affinity import bilinear_weights, otsu, spread_maps, unit_range
 
 Grid = NDArray[np.float64]
 

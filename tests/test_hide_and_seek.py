@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from skimage import data
 from torch import Tensor, nn
 
+from seekcam.training.augment.hide_and_seek import HideAndSeek, HideAndSeekConfig
+from seekcam.training.draws import Draws, sample_keys
 from tests.splitmix import uniforms
-from training.augment.hide_and_seek import HideAndSeek, HideAndSeekConfig
-from training.draws import Draws, sample_keys
 
 
 def draws(numbers: Tensor, *, seed: int = 0, epoch: int = 0) -> Draws:

@@ -16,12 +16,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from numpy.typing import NDArray
 from skimage import data
 
-from localization.errors import UnknownModelError
-from localization.settings import AnalysisSettings
-from streamer.config import ServerConfig
-from streamer.hub import HUB, Hub, UnknownStreamError
-from streamer.recording import RecordingStateError
-from streamer.server import create_app
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.hub import HUB, Hub, UnknownStreamError
+from seekcam.streamer.recording import RecordingStateError
+from seekcam.streamer.server import create_app
 from tests.peers import Camera, session
 
 FPS = 10
@@ -186,7 +186,7 @@ async def test_a_full_disk_ends_the_recording_and_the_viewers_are_told(
         recording_id = await hub.start_recording("cat")
         await asyncio.sleep(1.5)
         usage = shutil.disk_usage("/")._replace(free=-1)
-        monkeypatch.setattr("streamer.recorder.shutil.disk_usage", lambda _path: usage)
+        monkeypatch.setattr("seekcam.streamer.recorder.shutil.disk_usage", lambda _path: usage)
         await viewer.until(lambda: viewer.of_type("error"))
         assert viewer.of_type("error")[-1]["error"] == "recording-failed"
         await viewer.until(lambda: viewer.of_type("state")[-1]["recording"] is None)

@@ -7,9 +7,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from seekcam.training.augment.input_dropout import InputDropout, InputDropoutConfig, fixed_mask
+from seekcam.training.draws import Draws, sample_keys
 from tests.splitmix import uniforms
-from training.augment.input_dropout import InputDropout, InputDropoutConfig, fixed_mask
-from training.draws import Draws, sample_keys
 
 
 def draws(numbers: Tensor, *, seed: int = 0, epoch: int = 0) -> Draws:

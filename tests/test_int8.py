@@ -10,9 +10,9 @@ import torch
 from onnx import ModelProto, NodeProto, numpy_helper
 from torch import nn
 
-from export import int8
-from export.int8 import Quantised, to_int8
-from export.onnx import describe_network, export_network
+from seekcam.export import int8
+from seekcam.export.int8 import Quantised, to_int8
+from seekcam.export.onnx import describe_network, export_network
 from tests.exported import frames
 from tests.networks import SIDE, TinyNetwork
 

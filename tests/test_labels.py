@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from localization.colormaps import rgb_to_yuv
-from localization.fonts import text_width
-from localization.labels import ELLIPSIS, PADDING, Layer, PlateStyle, plate, shortened
+from seekcam.localization.colormaps import rgb_to_yuv
+from seekcam.localization.fonts import text_width
+from seekcam.localization.labels import ELLIPSIS, PADDING, Layer, PlateStyle, plate, shortened
 
 WHITE = PlateStyle(fill=(250, 250, 250), text=(16, 18, 22))
 CLEAR = PlateStyle(fill=(20, 20, 20), text=(230, 230, 230), opacity=0.6)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization import layout
-from localization.layout import NOT_SURE, lay_out
-from localization.prediction import Box, ClassMap, Prediction, RankedClass, Rectangle
-from localization.settings import PaintSettings
+from seekcam.localization import layout
+from seekcam.localization.layout import NOT_SURE, lay_out
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass, Rectangle
+from seekcam.localization.settings import PaintSettings
 
 NAMES = ("Persian cat", "tabby", "a quite unreasonably long name of a class of things", "персидская кошка", "")
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization import library as library_module
-from localization.errors import ModelFileError, UnknownModelError
-from localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE, ModelLibrary, name_from
-from localization.model import read_card
+from seekcam.localization import library as library_module
+from seekcam.localization.errors import ModelFileError, UnknownModelError
+from seekcam.localization.library import BUILDABLE, DEFAULT_MODEL, FOLDER_VARIABLE, ModelLibrary, name_from
+from seekcam.localization.model import read_card
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_an_older_file_serves_on_where_it_cannot_be_built_anew(
     path = tmp_path / f"{DEFAULT_MODEL}.onnx"
     shutil.copyfile(small_model_path, path)
     old = replace(read_card(path), source="PyPI packages efficientnet-lite-pytorch 0.1.0")
-    monkeypatch.setattr("localization.library.read_card", lambda _path: old)
+    monkeypatch.setattr("seekcam.localization.library.read_card", lambda _path: old)
     assert ModelLibrary(tmp_path).ensure(DEFAULT_MODEL) == path
     assert "serves on" in caplog.text
 
@@ -158,9 +158,9 @@ def test_a_buildable_model_from_before_objectness_heads_is_built_anew_and_a_pers
     assert library.ensure(DEFAULT_MODEL) == path
     assert built == []
     old = replace(read_card(path), source="PyPI packages efficientnet-lite-pytorch 0.1.0")
-    monkeypatch.setattr("localization.library.read_card", lambda _path: old)
+    monkeypatch.setattr("seekcam.localization.library.read_card", lambda _path: old)
     assert library.ensure(DEFAULT_MODEL) == path
     assert [command[-1] for command in built] == [DEFAULT_MODEL]
-    monkeypatch.setattr("localization.library.read_card", lambda _path: replace(old, objectness={"cut": 0.5}))
+    monkeypatch.setattr("seekcam.localization.library.read_card", lambda _path: replace(old, objectness={"cut": 0.5}))
     library.ensure(DEFAULT_MODEL)
     assert len(built) == 1

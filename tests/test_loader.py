@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import ModelCard
-from localization.datasets.dataset import DatasetError, LabelledPicture
-from localization.pictures import read_picture
-from localization.pipeline import fit_picture
+from seekcam.localization.card import ModelCard
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.localization.pictures import read_picture
+from seekcam.localization.pipeline import fit_picture
+from seekcam.training.loader import Batch, PictureStore, batches, epoch_order, memory_budget, steps_per_epoch
 from tests.picture_folders import save_photographs
-from training.loader import Batch, PictureStore, batches, epoch_order, memory_budget, steps_per_epoch
 
 SIDE = 24
 IN_MEMORY, ON_DEMAND = None, 0  # budgets
@@ -191,7 +191,7 @@ def test_skipped_steps_are_not_read(paths: list[Path], monkeypatch: pytest.Monke
             read.append(path)
             return read_picture(path, max_pixels)
 
-        monkeypatch.setattr("training.loader.read_picture", noted)
+        monkeypatch.setattr("seekcam.training.loader.read_picture", noted)
         list(batches(store, batch=2, shuffle=False, start_step=4))
     assert sorted(read) == paths[8:]
 

@@ -17,12 +17,12 @@ from multidict import MultiDict
 from PIL import Image
 from skimage import data
 
-from localization.errors import SettingsError
-from localization.model import LocalizationModel
-from localization.pipeline import localize
-from streamer.config import ServerConfig
-from streamer.localize_api import PREDICTION_HEADER, read_query
-from streamer.server import create_app
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import localize
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.localize_api import PREDICTION_HEADER, read_query
+from seekcam.streamer.server import create_app
 
 Client = TestClient[Any, Any]
 BODY_LIMIT = 2_000_000

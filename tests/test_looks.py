@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.looks import BATCH, look_all
-from localization.pipeline import localize
-from localization.settings import AnalysisSettings
+from seekcam.export.looks import BATCH, look_all
+from seekcam.localization.pipeline import localize
+from seekcam.localization.settings import AnalysisSettings
 from tests.exported import frames, open_file
 
 

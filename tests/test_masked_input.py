@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from training.augment.input_dropout import InputDropoutConfig, fixed_mask
-from training.networks.masked_input import MaskedInput, as_tested
-from training.networks.network import Features
-from training.recipe import AugmentStep, AugmentTable, InputTable
+from seekcam.training.augment.input_dropout import InputDropoutConfig, fixed_mask
+from seekcam.training.networks.masked_input import MaskedInput, as_tested
+from seekcam.training.networks.network import Features
+from seekcam.training.recipe import AugmentStep, AugmentTable, InputTable
 
 
 class SmallNetwork(nn.Module):

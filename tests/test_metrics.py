@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.metrics import (
+from seekcam.localization.metrics import (
     SIDE,
     TAUS,
     BoxAccuracy,

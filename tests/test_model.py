@@ -8,8 +8,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from localization.errors import ModelFileError
-from localization.model import OUTPUTS, LocalizationModel, read_card
+from seekcam.localization.errors import ModelFileError
+from seekcam.localization.model import OUTPUTS, LocalizationModel, read_card
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import onnx
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from localization.card import METADATA_KEY, ModelCard
-from streamer.config import ServerConfig
-from streamer.server import create_app
+from seekcam.localization.card import METADATA_KEY, ModelCard
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.server import create_app
 
 Client = TestClient[Any, Any]
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.onnx import describe_network, export_network
-from training.networks.alexnet import AlexNet
-from training.networks.network import NetworkError
+from seekcam.export.onnx import describe_network, export_network
+from seekcam.training.networks.alexnet import AlexNet
+from seekcam.training.networks.network import NetworkError
 
 
 def centres(network: AlexNet, side: int) -> tuple[Tensor, Tensor]:

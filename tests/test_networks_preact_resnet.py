@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seekcam.training.networks.preact_resnet import BLOCKS_18, BLOCKS_34, PreActResNet
 from tests.settled import settle
-from training.networks.preact_resnet import BLOCKS_18, BLOCKS_34, PreActResNet
 
 
 def activated(x: Tensor, state: Mapping[str, Tensor], norm: str) -> Tensor:

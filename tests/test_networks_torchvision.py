@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torchvision.models.googlenet import googlenet
 from torchvision.models.vgg import cfgs, make_layers
 
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.networks.network import NetworkError
+from seekcam.training.recipe import NetworkTable
 from tests.settled import settle
-from training.networks.catalogue import build_network
-from training.networks.network import NetworkError
-from training.recipe import NetworkTable
 
 SIDE = 64
 NORMALISE = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # as torchvision tells all

@@ -8,12 +8,12 @@ import torch
 import torchvision
 from torch import Tensor
 
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.networks.gap import GapNetwork
+from seekcam.training.networks.network import NetworkError
+from seekcam.training.recipe import NetworkTable
 from tests.settled import settle
-from training.checkpoint import Checkpoint
-from training.networks.catalogue import build_network
-from training.networks.gap import GapNetwork
-from training.networks.network import NetworkError
-from training.recipe import NetworkTable
 
 SIDE = 32
 

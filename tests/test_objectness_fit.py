@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from localization.boxes import otsu as host_otsu
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
-from localization.datasets.splits import evenly
-from training.networks.network import Features
-from training.objectness import step
-from training.objectness.collect import Input, collect
-from training.objectness.fit import TooFewViewsError, fit
-from training.objectness.head import HeadError, ObjectnessHead
-from training.objectness.judge import SHRUNK, judge, shrunk_copy
-from training.objectness.teacher import BAND, LEAST_TRUST, teach
-from training.objectness.views import picture_views, random_crop
+from seekcam.localization.boxes import otsu as host_otsu
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
+from seekcam.localization.datasets.splits import evenly
+from seekcam.training.networks.network import Features
+from seekcam.training.objectness import step
+from seekcam.training.objectness.collect import Input, collect
+from seekcam.training.objectness.fit import TooFewViewsError, fit
+from seekcam.training.objectness.head import HeadError, ObjectnessHead
+from seekcam.training.objectness.judge import SHRUNK, judge, shrunk_copy
+from seekcam.training.objectness.teacher import BAND, LEAST_TRUST, teach
+from seekcam.training.objectness.views import picture_views, random_crop
 
 SIDE = 64
 CELLS = 8

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from localization.datasets.dataset import TRAIN, LabelledPicture, PictureSet
+from seekcam.localization.datasets.dataset import TRAIN, LabelledPicture, PictureSet
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness import step
+from seekcam.training.objectness.collect import Cells, Input, Item
+from seekcam.training.objectness.head import ObjectnessHead
+from seekcam.training.objectness.judge import Verdict
+from seekcam.training.objectness.step import Outcome, train_objectness
 from tests.networks import TinyNetwork
-from training.networks.network import Network
-from training.objectness import step
-from training.objectness.collect import Cells, Input, Item
-from training.objectness.head import ObjectnessHead
-from training.objectness.judge import Verdict
-from training.objectness.step import Outcome, train_objectness
 
 SHAPE = Input(64)
 

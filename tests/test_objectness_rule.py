@@ -9,17 +9,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.gate import GateReport
-from export.graph import OBJECTNESS_OUTPUTS, OUTPUTS, CamGraph, CamOutputs, ObjectnessOutputs
-from export.onnx import describe_network, export_network
-from export.precision import Precision, convert
-from localization.boxes import find_boxes
-from localization.card import METHODS
-from localization.model import LocalizationModel, read_card
-from localization.pipeline import localize
-from localization.settings import AnalysisSettings
+from seekcam.export.gate import GateReport
+from seekcam.export.graph import OBJECTNESS_OUTPUTS, OUTPUTS, CamGraph, CamOutputs, ObjectnessOutputs
+from seekcam.export.onnx import describe_network, export_network
+from seekcam.export.precision import Precision, convert
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.card import METHODS
+from seekcam.localization.model import LocalizationModel, read_card
+from seekcam.localization.pipeline import localize
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
 from tests.networks import SIDE, TinyNetwork, random_frames
-from training.objectness.head import FEATURES, HeadError, ObjectnessHead, fingerprint
 
 Floats = NDArray[np.float64]
 

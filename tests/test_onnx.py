@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.graph import INPUTS, OUTPUTS, CamGraph
-from export.onnx import ExportError, describe_network, export_network, git_revision, verify
-from localization.card import METHODS, ModelCard
-from localization.model import read_card
+from seekcam.export.graph import INPUTS, OUTPUTS, CamGraph
+from seekcam.export.onnx import ExportError, describe_network, export_network, git_revision, verify
+from seekcam.localization.card import METHODS, ModelCard
+from seekcam.localization.model import read_card
 from tests.networks import SIDE, TinyNetwork, random_frames
 
 # What TensorRT builds no engine from, or only with shapes known from data.

@@ -14,12 +14,12 @@ from openapi_spec_validator import validate
 from PIL import Image
 from skimage import data
 
-from localization.card import ModelCard
-from localization.settings import AnalysisSettings, PaintSettings, Settings
-from streamer.config import ServerConfig
-from streamer.openapi import document
-from streamer.openapi_schemas import ANALYSIS, PAINT, SCHEMAS, SETTINGS
-from streamer.server import create_app
+from seekcam.localization.card import ModelCard
+from seekcam.localization.settings import AnalysisSettings, PaintSettings, Settings
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.openapi import document
+from seekcam.streamer.openapi_schemas import ANALYSIS, PAINT, SCHEMAS, SETTINGS
+from seekcam.streamer.server import create_app
 from tests.peers import Camera, session
 
 Client = TestClient[Any, Any]

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.optim import lr_scheduler
 
-from training.networks.catalogue import build_network
-from training.optimisation import build_optimiser, rate_factor, set_rate, weight_decay_factor
-from training.recipe import NetworkTable, OptimiserTable, ScheduleTable, Stage
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.optimisation import build_optimiser, rate_factor, set_rate, weight_decay_factor
+from seekcam.training.recipe import NetworkTable, OptimiserTable, ScheduleTable, Stage
 
 RATE = 0.25
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiortc import RTCDataChannel, RTCDataChannelParameters, RTCSctpTransport
 
-from streamer import rtc
-from streamer.returns import MAX_MESSAGE
+from seekcam.streamer import rtc
+from seekcam.streamer.returns import MAX_MESSAGE
 
 FULL = b"\0" * MAX_MESSAGE
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.colormaps import rgb_table
-from localization.layout import lay_out
-from localization.overlay import CLEAR, PALE, paint_i420, paint_rgb
-from localization.prediction import Box, ClassMap, Prediction, RankedClass, Rectangle
-from localization.settings import COLORMAPS, PaintSettings
+from seekcam.localization.colormaps import rgb_table
+from seekcam.localization.layout import lay_out
+from seekcam.localization.overlay import CLEAR, PALE, paint_i420, paint_rgb
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass, Rectangle
+from seekcam.localization.settings import COLORMAPS, PaintSettings
 
 Pixels = NDArray[np.uint8]
 HEAT_ONLY = PaintSettings(boxes=False, labels=False)

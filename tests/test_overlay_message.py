@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.prediction import Box, ClassMap, Prediction, RankedClass
-from streamer.overlay_message import Stamps, pack
-from streamer.returns import MAX_MESSAGE
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
+from seekcam.streamer.overlay_message import Stamps, pack
+from seekcam.streamer.returns import MAX_MESSAGE
 from tests.node import run_module
 
 PARSE = """

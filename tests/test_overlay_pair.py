@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import METHODS, MapKind
-from localization.layout import captions, lay_out
-from localization.overlay import FILE, LIVE, PICTURE, Limit, paint_i420, paint_rgb
-from localization.settings import PaintSettings
+from seekcam.localization.card import METHODS, MapKind
+from seekcam.localization.layout import captions, lay_out
+from seekcam.localization.overlay import FILE, LIVE, PICTURE, Limit, paint_i420, paint_rgb
+from seekcam.localization.settings import PaintSettings
 from tests.node import run_module
 from tests.test_overlay import HEAT_ONLY, NOT_SURE, bump, cat, planes, seen
 

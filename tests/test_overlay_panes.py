@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streamer.telemetry import MAX_REPORTED
+from seekcam.streamer.telemetry import MAX_REPORTED
 from tests.node import run_module
 
 PANES = """

@@ -13,12 +13,12 @@ from aiortc import RTCRtpSender
 from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket
 from skimage import data
 
-from localization.settings import AnalysisSettings
-from streamer import rtc
-from streamer.capture_clock import UNIX_EPOCH_S
-from streamer.hub import HUB
-from streamer.returns import MAX_MESSAGE
-from streamer.served_models import Sides
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.streamer import rtc
+from seekcam.streamer.capture_clock import UNIX_EPOCH_S
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.returns import MAX_MESSAGE
+from seekcam.streamer.served_models import Sides
 from tests.peers import Camera, serving, session
 
 CLOCK = 90_000  # of RTP video

@@ -9,10 +9,10 @@ import pytest
 import typer
 from rich.console import Console
 
-from streamer.bench.clip import LOOP, MovingPhotograph, frame_number
-from streamer.frames import planes
-from studies.overlay_timing.browser import PROBE, Traffic, Watched
-from studies.overlay_timing.numbered import (
+from seekcam.streamer.bench.clip import LOOP, MovingPhotograph, frame_number
+from seekcam.streamer.frames import planes
+from seekcam.studies.overlay_timing.browser import PROBE, Traffic, Watched
+from seekcam.studies.overlay_timing.numbered import (
     FPS,
     Matches,
     join,
@@ -22,8 +22,8 @@ from studies.overlay_timing.numbered import (
     write_clip,
     write_notes,
 )
-from studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
-from studies.verdict import Verdict, conclude
+from seekcam.studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
+from seekcam.studies.verdict import Verdict, conclude
 from tests.node import WEB
 
 WIDTH, HEIGHT = 320, 240

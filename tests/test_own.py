@@ -11,11 +11,11 @@ from skimage import data
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export import own
-from export.onnx import ExportError
-from export.own import IMAGENET_MEAN, IMAGENET_STD, export_cam_network
-from localization.errors import UserError
-from localization.model import LocalizationModel, read_card
+from seekcam.export import own
+from seekcam.export.onnx import ExportError
+from seekcam.export.own import IMAGENET_MEAN, IMAGENET_STD, export_cam_network
+from seekcam.localization.errors import UserError
+from seekcam.localization.model import LocalizationModel, read_card
 
 SIDE = 96
 NAMES = ["cat", "chien", "鸟"]

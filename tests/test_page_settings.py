@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from localization.card import MAP_KINDS
-from localization.comparison import Comparison, parse_comparison
+from seekcam.localization.card import MAP_KINDS
+from seekcam.localization.comparison import Comparison, parse_comparison
 from tests.node import run_module
 
 # `input` is a list of steps: ["change", settings], ["wait", ms], ["answer", settings] of the newest message,

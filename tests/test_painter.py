@@ -8,14 +8,14 @@ import av
 import numpy as np
 import pytest
 
-from localization.errors import UserError
-from localization.prediction import Prediction
-from localization.settings import PaintSettings
-from streamer import painter as painter_module
-from streamer.frames import paint_frame
-from streamer.painter import Painter
-from streamer.stream import Arrival, Result
-from streamer.telemetry import Telemetry
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import PaintSettings
+from seekcam.streamer import painter as painter_module
+from seekcam.streamer.frames import paint_frame
+from seekcam.streamer.painter import Painter
+from seekcam.streamer.stream import Arrival, Result
+from seekcam.streamer.telemetry import Telemetry
 
 
 def unexpected(error: UserError) -> None:

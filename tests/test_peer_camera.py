@@ -12,13 +12,13 @@ from aiohttp.test_utils import TestClient
 from aiortc import MediaStreamTrack
 from skimage import data
 
-from localization.settings import AnalysisSettings
-from streamer import rtc
-from streamer.camera_decoder import CameraDecoder
-from streamer.capture_clock import CaptureClock
-from streamer.hub import HUB
-from streamer.peer_camera import pump
-from streamer.stream import Stream
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.streamer import rtc
+from seekcam.streamer.camera_decoder import CameraDecoder
+from seekcam.streamer.capture_clock import CaptureClock
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.peer_camera import pump
+from seekcam.streamer.stream import Stream
 from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]

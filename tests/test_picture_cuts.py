@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.metrics import best_iou
-from studies.cut_ways import (
+from seekcam.localization.metrics import best_iou
+from seekcam.studies.cut_ways import (
     CUTS,
     FIXED,
     WAYS,
@@ -23,7 +23,7 @@ from studies.cut_ways import (
     surroundings,
     taught,
 )
-from studies.picture_cuts import PULLS, best_constant, between_bars, cross_fitted, rows, taught_scores
+from seekcam.studies.picture_cuts import PULLS, best_constant, between_bars, cross_fitted, rows, taught_scores
 
 SIDE = 14
 

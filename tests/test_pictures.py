@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from localization.errors import PictureError, TooLargeError, UserError
-from localization.pictures import (
+from seekcam.localization.errors import PictureError, TooLargeError, UserError
+from seekcam.localization.pictures import (
     _upright_rgb,
     decode_picture,
     encode_png,

@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from localization.boxes import two_stage_threshold
-from localization.card import MapKind
-from localization.errors import SettingsError
-from localization.model import LocalizationModel
-from localization.pipeline import STEADIED, FrameRequest, fit_picture, localize, localize_batch, normalised
-from localization.prediction import Prediction
-from localization.region import box_in_frame
-from localization.settings import AnalysisSettings, resolve
-from localization.steady import TIME_CONSTANT, Steady
-from localization.temporal import ClassTracker
+from seekcam.localization.boxes import two_stage_threshold
+from seekcam.localization.card import MapKind
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import STEADIED, FrameRequest, fit_picture, localize, localize_batch, normalised
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.region import box_in_frame
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.localization.steady import TIME_CONSTANT, Steady
+from seekcam.localization.temporal import ClassTracker
 
 
 @pytest.fixture(scope="module")

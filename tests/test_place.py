@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from export.place import Place, PlaceError, enter, plan
-from localization.errors import UnknownModelError
-from localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.export.place import Place, PlaceError, enter, plan
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
 from tests.plain_user import needs_posix, plain_user
 
 

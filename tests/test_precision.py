@@ -8,10 +8,10 @@ import onnx
 import pytest
 from onnx import ModelProto, numpy_helper
 
-from export import precision as precision_module
-from export.int8 import to_int8
-from export.precision import Precision, PrecisionRefusedError, convert
-from localization.model import read_card
+from seekcam.export import precision as precision_module
+from seekcam.export.int8 import to_int8
+from seekcam.export.precision import Precision, PrecisionRefusedError, convert
+from seekcam.localization.model import read_card
 from tests.exported import frames, open_file
 
 SAMPLES = (frames(16), frames(12, seed=1))

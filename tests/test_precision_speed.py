@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from studies import precision_speed
-from studies.precision_speed import WARM_UP, measure
+from seekcam.studies import precision_speed
+from seekcam.studies.precision_speed import WARM_UP, measure
 from tests.exported import open_file
 
 

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from localization.prediction import Box, ClassMap, Prediction, RankedClass
+from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
 
 SEEN = Prediction(
     model="toy",

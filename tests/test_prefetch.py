@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from streamer.prefetch import prefetch
+from seekcam.streamer.prefetch import prefetch
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50])

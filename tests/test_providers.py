@@ -8,10 +8,10 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from localization import providers
-from localization.card import ModelCard
-from localization.model import read_card
-from localization.providers import ProviderError, choose_provider
+from seekcam.localization import providers
+from seekcam.localization.card import ModelCard
+from seekcam.localization.model import read_card
+from seekcam.localization.providers import ProviderError, choose_provider
 
 CARD = ModelCard("pets", ("cat", "dog"), ("n1", "n2"), 224, 7, 14, 512, 2)
 
@@ -90,7 +90,7 @@ def test_tensorrt_s_ranges_hold_every_input_of_the_graph(
         assert {name: [int(n) for n in shape.split("x")] for name, shape in ranges.items()} == expected
 
 
-@pytest.mark.parametrize("module", ["localization.model", "export.onnx", "streamer.engine"])
+@pytest.mark.parametrize("module", ["seekcam.localization.model", "seekcam.export.onnx", "seekcam.streamer.engine"])
 def test_whoever_imports_onnx_runtime_through_us_leaves_it_without_its_reports(module: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}

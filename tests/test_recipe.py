@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from training.recipe import HardwareTable, OptimiserTable, Recipe, ScheduleTable, Stage
+from seekcam.training.recipe import HardwareTable, OptimiserTable, Recipe, ScheduleTable, Stage
 
 
 def test_a_recipe_comes_back_from_its_dictionary() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.networks.catalogue import NETWORKS
-from training.recipe_files import FOLDER, RecipeError, load_recipe, recipe_names, recipe_text
+from seekcam.training.networks.catalogue import NETWORKS
+from seekcam.training.recipe_files import FOLDER, RecipeError, load_recipe, recipe_names, recipe_text
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -17,13 +17,13 @@ import av
 import numpy as np
 import pytest
 
-from localization.errors import UserError
-from localization.prediction import Prediction, RankedClass
-from streamer import recorder as recorder_module
-from streamer import recordings as recordings_module
-from streamer.live_file import LiveVideoFile
-from streamer.recorder import Recorder
-from streamer.recordings import RecordingBusyError, RecordingStore, UnknownRecordingError
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction, RankedClass
+from seekcam.streamer import recorder as recorder_module
+from seekcam.streamer import recordings as recordings_module
+from seekcam.streamer.live_file import LiveVideoFile
+from seekcam.streamer.recorder import Recorder
+from seekcam.streamer.recordings import RecordingBusyError, RecordingStore, UnknownRecordingError
 
 SEEN = Prediction("net", "cam", (RankedClass(3, "cat", 0.9),))
 
@@ -83,7 +83,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_recorder import SEEN, frame
-from streamer.recordings import RecordingStore
+from seekcam.streamer.recordings import RecordingStore
 recorder = RecordingStore(Path(sys.argv[1])).new("cut off")
 for number in range(10_000):
     recorder.put(frame(number), SEEN, number / 30)

@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from skimage import data
 
-from streamer import recording
+from seekcam.streamer import recording
 from tests.peers import Camera, Session, serving, session
 
 WHOLE = data.chelsea()  # 451 x 300

@@ -15,11 +15,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator
 from skimage import data
 
-from localization.settings import AnalysisSettings
-from streamer.config import ServerConfig, SourceSpec
-from streamer.hub import HUB
-from streamer.openapi_schemas import SCHEMAS
-from streamer.server import create_app
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.streamer.config import ServerConfig, SourceSpec
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.openapi_schemas import SCHEMAS
+from seekcam.streamer.server import create_app
 
 Client = TestClient[Any, Any]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.region import MOST_CELLS, WHOLE, Region, box_in_frame, grid_in_frame
+from seekcam.localization.region import MOST_CELLS, WHOLE, Region, box_in_frame, grid_in_frame
 
 
 @st.composite

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.results.head_section import head_section, head_sentences
-from studies.results.heads import HeadSummary, heads_json, judge_is_right, summarise_heads
-from studies.results.records import HeadVerdict, RunRecord
-from studies.results.report import report
-from studies.results.table import summarise
+from seekcam.studies.results.head_section import head_section, head_sentences
+from seekcam.studies.results.heads import HeadSummary, heads_json, judge_is_right, summarise_heads
+from seekcam.studies.results.records import HeadVerdict, RunRecord
+from seekcam.studies.results.report import report
+from seekcam.studies.results.table import summarise
 from tests.result_records import PICTURES, record, with_head, with_random_outcomes
 
 

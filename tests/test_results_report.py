@@ -8,15 +8,15 @@ from pathlib import Path
 import cv2
 import pytest
 
-from studies.results.ilsvrc import ilsvrc_report
-from studies.results.markdown import markdown_table, signed, with_error, with_spread
-from studies.results.plots import write_plot
-from studies.results.published import PUBLISHED
-from studies.results.report import NOT_RUN, report
-from studies.results.rows import ROWS
-from studies.results.sentences import overview, verdicts
-from studies.results.statistics import Difference, Spread
-from studies.results.table import RowSummary, summarise, to_json
+from seekcam.studies.results.ilsvrc import ilsvrc_report
+from seekcam.studies.results.markdown import markdown_table, signed, with_error, with_spread
+from seekcam.studies.results.plots import write_plot
+from seekcam.studies.results.published import PUBLISHED
+from seekcam.studies.results.report import NOT_RUN, report
+from seekcam.studies.results.rows import ROWS
+from seekcam.studies.results.sentences import overview, verdicts
+from seekcam.studies.results.statistics import Difference, Spread
+from seekcam.studies.results.table import RowSummary, summarise, to_json
 from tests.result_records import record
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from localization.datasets.dataset import LabelledPicture
-from localization.errors import UserError
-from studies.results.records import RunRecord, fingerprint, load_records
-from studies.results.rows import FULL, ROWS, SMALL, Row, Run, chosen_rows, ordered_runs, recipe_of
-from studies.results.run import (
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.errors import UserError
+from seekcam.studies.results.records import RunRecord, fingerprint, load_records
+from seekcam.studies.results.rows import FULL, ROWS, SMALL, Row, Run, chosen_rows, ordered_runs, recipe_of
+from seekcam.studies.results.run import (
     Scored,
     Study,
     Trained,
@@ -23,8 +23,8 @@ from studies.results.run import (
     same_training,
     to_do,
 )
+from seekcam.training.recipe import Recipe, ScheduleTable
 from tests.result_records import record, row_called, scored, verdict, with_head, with_random_outcomes
-from training.recipe import Recipe, ScheduleTable
 
 
 @dataclass

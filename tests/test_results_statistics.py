@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studies.results.statistics import Difference, Outcomes, paired_difference, spread
+from seekcam.studies.results.statistics import Difference, Outcomes, paired_difference, spread
 
 
 def hits(*rows: str) -> Outcomes:

@@ -11,16 +11,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import seekcam
-from localization.errors import UserError
-from studies.results import cli, rows
-from studies.results.records import HeadVerdict
-from studies.results.rows import SMALL, Run, recipe_of
-from studies.results.run import Study
-from studies.results.tools import EXPORTED, LAST, RealTools, hide_pixels, pixel_fill, verdict_in_words
+from seekcam import cli as front_door
+from seekcam.localization.errors import UserError
+from seekcam.studies.results import cli, rows
+from seekcam.studies.results.records import HeadVerdict
+from seekcam.studies.results.rows import SMALL, Run, recipe_of
+from seekcam.studies.results.run import Study
+from seekcam.studies.results.tools import EXPORTED, LAST, RealTools, hide_pixels, pixel_fill, verdict_in_words
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.recipe import HardwareTable, InputTable, NetworkTable, Recipe, ScheduleTable
 from tests.result_records import record, row_called, verdict, with_head
-from training.checkpoint import Checkpoint
-from training.recipe import HardwareTable, InputTable, NetworkTable, Recipe, ScheduleTable
 
 CLASSES = ("001.Dark", "002.Light")
 SIDE = 72  # pixels of a generated picture
@@ -63,7 +63,7 @@ def one_thread() -> Iterator[None]:
 
 
 def call(*arguments: str) -> tuple[int, str]:
-    app = seekcam.build_app(["results"])
+    app = front_door.build_app(["results"])
     found = CliRunner().invoke(app, ["results", *arguments])
     return found.exit_code, found.output + (str(found.exception) if found.exception else "")
 

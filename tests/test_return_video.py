@@ -13,8 +13,8 @@ from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 from aiortc.rtp import RtpPacket
 from av.video.frame import PictureType
 
-from streamer import encoding, rtc
-from streamer.bitrate import HD, INTERVAL_S, SMALL, VGA
+from seekcam.streamer import encoding, rtc
+from seekcam.streamer.bitrate import HD, INTERVAL_S, SMALL, VGA
 from tests.pairs import Greys, pair
 from tests.rtp_packets import Clock
 
@@ -179,7 +179,7 @@ async def test_an_unknown_upstream_keeps_its_own_encoder(
         sender: Any = peers.sender.getSenders()[0]
         await peers.until(lambda: peers.frames)
         assert type(sender._RTCRtpSender__encoder) is Vp8Encoder
-    assert [record.name for record in caplog.records if record.levelname == "WARNING"] == ["streamer.rtc"]
+    assert [record.name for record in caplog.records if record.levelname == "WARNING"] == ["seekcam.streamer.rtc"]
 
 
 def test_codecs_that_are_kept_elsewhere_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:

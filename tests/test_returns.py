@@ -5,12 +5,12 @@ from collections.abc import Callable
 import av
 import pytest
 
-from localization.prediction import Prediction
-from streamer.overlay_message import read_stamps
-from streamer.returns import Outcome, OverlayReturn
-from streamer.stream import Arrival, Result, SentAs
-from streamer.telemetry import Telemetry
-from streamer.window import Window
+from seekcam.localization.prediction import Prediction
+from seekcam.streamer.overlay_message import read_stamps
+from seekcam.streamer.returns import Outcome, OverlayReturn
+from seekcam.streamer.stream import Arrival, Result, SentAs
+from seekcam.streamer.telemetry import Telemetry
+from seekcam.streamer.window import Window
 
 
 def result(sent_as: SentAs | None) -> Result:

@@ -20,8 +20,8 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtpPacket, wrap_rtx
 
-from streamer import encoding, rtc
-from streamer.camera_decoder import CameraDecoder
+from seekcam.streamer import encoding, rtc
+from seekcam.streamer.camera_decoder import CameraDecoder
 from tests.rtp_packets import DELTA, KEY
 
 VIDEO = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from seekcam.training.curves import EpochRow
+from seekcam.training.recipe_files import load_recipe
+from seekcam.training.run_folder import RunFolder, RunFolderError
+from seekcam.training.run_state import RunState
 from tests.tiny_runs import tiny_recipe
-from training.curves import EpochRow
-from training.recipe_files import load_recipe
-from training.run_folder import RunFolder, RunFolderError
-from training.run_state import RunState
 
 ROW = EpochRow(1, 10, 0.1, 0.7, 0.8, 60.0, None, 1.0, 0.5)
 

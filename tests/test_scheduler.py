@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from localization.card import ModelCard
-from localization.errors import UserError
-from localization.pipeline import FrameRequest
-from localization.prediction import Prediction
-from localization.settings import Analysis
-from streamer.engine import Job
-from streamer.scheduler import Scheduler
-from streamer.telemetry import Telemetry
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import UserError
+from seekcam.localization.pipeline import FrameRequest
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import Analysis
+from seekcam.streamer.engine import Job
+from seekcam.streamer.scheduler import Scheduler
+from seekcam.streamer.telemetry import Telemetry
 
 ANALYSIS = Analysis((), 5, "cam", 0, "spread", "largest", "otsu", 0.15)
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from skimage import data
 
-from localization.boxes import find_boxes
-from localization.datasets.dataset import DatasetError, LabelledPicture, PictureSet, PixelBox
-from localization.errors import SettingsError
-from localization.metrics import BoxAccuracy, best_iou, box_ious, score_map
-from localization.model import LocalizationModel
-from localization.pictures import read_picture, save_picture
-from localization.pipeline import localize
-from localization.score import best_fixed_threshold, chosen_part, score_model
-from localization.scores import Scores
-from localization.settings import AnalysisSettings
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture, PictureSet, PixelBox
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.metrics import BoxAccuracy, best_iou, box_ious, score_map
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture, save_picture
+from seekcam.localization.pipeline import localize
+from seekcam.localization.score import best_fixed_threshold, chosen_part, score_model
+from seekcam.localization.scores import Scores
+from seekcam.localization.settings import AnalysisSettings
 from tests.labelled_pictures import NAMES, SIDE, Answer, ObedientModel, picture_set
 
 WHOLE: PixelBox = (0, 0, SIDE, SIDE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamer import sdp
+from seekcam.streamer import sdp
 
 
 def test_the_advertised_address_replaces_host_candidates_only() -> None:

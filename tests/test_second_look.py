@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.card import ModelCard
-from localization.metrics import iou
-from localization.model import LocalizationModel, RawOutputs
-from localization.pipeline import FrameRequest, cut_picture, fit_picture, localize, localize_batch
-from localization.prediction import Box, ClassMap, Prediction, Rectangle
-from localization.region import MOST_CELLS, WHOLE, Region
-from localization.second_look import (
+from seekcam.localization.card import ModelCard
+from seekcam.localization.metrics import iou
+from seekcam.localization.model import LocalizationModel, RawOutputs
+from seekcam.localization.pipeline import FrameRequest, cut_picture, fit_picture, localize, localize_batch
+from seekcam.localization.prediction import Box, ClassMap, Prediction, Rectangle
+from seekcam.localization.region import MOST_CELLS, WHOLE, Region
+from seekcam.localization.second_look import (
     CUT,
     EVERY,
     HOLD,
@@ -31,7 +31,7 @@ from localization.second_look import (
     wanted,
     whole_pixels,
 )
-from localization.settings import AnalysisSettings, BoxMaker, resolve
+from seekcam.localization.settings import AnalysisSettings, BoxMaker, resolve
 
 SIDE = 56  # pixels of the model's input
 CELLS = 14

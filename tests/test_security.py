@@ -10,9 +10,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.config import ServerConfig
-from streamer.security import AccessLog, add_headers, check_site, check_token, is_open, same_origin
-from streamer.server import answer_errors
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.security import AccessLog, add_headers, check_site, check_token, is_open, same_origin
+from seekcam.streamer.server import answer_errors
 
 Client = TestClient[Any, Any]
 TOKEN = "schlüssel-42"

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import typer
 
-import seekcam
-from localization.errors import UserError
+from seekcam import cli
+from seekcam.localization.errors import UserError
 
-VERBS = [(room, verb) for room, verbs in seekcam.ROOMS.items() for verb in verbs]
+VERBS = [(room, verb) for room, verbs in cli.ROOMS.items() for verb in verbs]
 
 
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
-        seekcam.main(arguments)
+        cli.main(arguments)
     return int(ended.value.code or 0)
 
 
@@ -32,7 +32,7 @@ def test_help_lists_every_verb_with_its_line(
     monkeypatch.setenv("COLUMNS", "200")
     assert run("--help") == 0
     page = plain(capsys.readouterr().out)
-    for verbs in seekcam.ROOMS.values():
+    for verbs in cli.ROOMS.values():
         for verb, line in verbs.items():
             assert re.search(rf"\b{verb} +{re.escape(line)}", page)
 
@@ -43,13 +43,13 @@ def test_every_listed_verb_is_mounted_by_its_room(room: str, verb: str, capsys: 
     assert "Usage: seekcam " + verb in plain(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("room", seekcam.ROOMS)
+@pytest.mark.parametrize("room", cli.ROOMS)
 def test_every_mounted_verb_is_listed(room: str) -> None:
     app = typer.Typer()
     importlib.import_module(room).register(app)
     commands = {info.name or getattr(info.callback, "__name__", "") for info in app.registered_commands}
     groups = {str(info.name) for info in app.registered_groups}
-    assert commands | groups == set(seekcam.ROOMS[room])
+    assert commands | groups == set(cli.ROOMS[room])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +77,7 @@ def test_a_user_error_is_one_sentence_on_stderr(
 
         return app
 
-    monkeypatch.setattr(seekcam, "build_app", broken)
+    monkeypatch.setattr(cli, "build_app", broken)
     assert run() == 7
     captured = capsys.readouterr()
     assert captured.err == "seekcam: The lamp is broken: bring a new one.\n"

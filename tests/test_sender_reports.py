@@ -14,8 +14,8 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket
 
-from streamer import rtc
-from streamer.camera_decoder import CameraDecoder
+from seekcam.streamer import rtc
+from seekcam.streamer.camera_decoder import CameraDecoder
 from tests.pairs import GREYS, Greys, grey_level, pair
 
 VP8 = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from skimage import data
 
-from localization.pictures import squash
-from streamer.bench.clip import MovingPhotograph, frame_number
-from streamer.frames import to_rgb
-from studies.sent_size import FRAMES, Codec, sent
+from seekcam.localization.pictures import squash
+from seekcam.streamer.bench.clip import MovingPhotograph, frame_number
+from seekcam.streamer.frames import to_rgb
+from seekcam.studies.sent_size import FRAMES, Codec, sent
 
 CLIP = MovingPhotograph(640, 480, data.chelsea())
 

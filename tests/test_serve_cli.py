@@ -15,10 +15,10 @@ import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from streamer import doctor as doctor_module
-from streamer.cli import register
-from streamer.config import ServerConfig
-from streamer.serve_cli import addresses, advice
+from seekcam.streamer import doctor as doctor_module
+from seekcam.streamer.cli import register
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.serve_cli import addresses, advice
 
 ROOT = Path(__file__).resolve().parent.parent
 

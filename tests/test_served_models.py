@@ -12,10 +12,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from skimage import data
 
-from localization.card import METADATA_KEY
-from localization.errors import UnknownModelError
-from localization.settings import Settings
-from streamer.hub import HUB, Hub
+from seekcam.localization.card import METADATA_KEY
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.settings import Settings
+from seekcam.streamer.hub import HUB, Hub
 from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]

@@ -17,10 +17,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 from skimage import data
 
-from localization.errors import ModelFileError, UnknownModelError, UserError
-from streamer.config import ConfigError, ServerConfig
-from streamer.hub import HUB, SessionCapError
-from streamer.server import WEB, answer_errors, create_app, serve, tls_context
+from seekcam.localization.errors import ModelFileError, UnknownModelError, UserError
+from seekcam.streamer.config import ConfigError, ServerConfig
+from seekcam.streamer.hub import HUB, SessionCapError
+from seekcam.streamer.server import WEB, answer_errors, create_app, serve, tls_context
 from tests.certificates import self_signed
 
 Client = TestClient[Any, Any]
@@ -155,14 +155,14 @@ NO_TORCH = """
 import asyncio, json, sys
 from pathlib import Path
 from aiohttp.test_utils import TestClient, TestServer
-from streamer.config import ServerConfig
-from streamer.server import create_app
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.server import create_app
 
 async def main():
     config = ServerConfig(model=sys.argv[1], recordings=Path(sys.argv[2]), ice_address=("127.0.0.1",))
     async with TestClient(TestServer(create_app(config))) as client:
         answer = await client.post("/api/localize", data=Path(sys.argv[3]).read_bytes())
-        rooms = {name.partition(".")[0] for name in sys.modules}
+        rooms = {name.removeprefix("seekcam.").partition(".")[0] for name in sys.modules}
         floors = rooms & {"torch", "torchvision", "onnx", "training", "export", "studies"}
         print(json.dumps([answer.status, sorted(floors)]))
 

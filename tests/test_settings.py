@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.card import MAP_KINDS, METHODS, ModelCard
-from localization.comparison import Comparison
-from localization.errors import SettingsError
-from localization.settings import (
+from seekcam.localization.card import MAP_KINDS, METHODS, ModelCard
+from seekcam.localization.comparison import Comparison
+from seekcam.localization.errors import SettingsError
+from seekcam.localization.settings import (
     BOX_MAKERS,
     COLORMAPS,
     MAX_CLASS_NAME,

@@ -10,11 +10,11 @@ from aiohttp.test_utils import TestClient
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from skimage import data
 
-from localization.settings import AnalysisSettings, PaintSettings
-from streamer import channels, rtc, viewer
-from streamer.hub import HUB
-from streamer.signaling import new_peer
-from streamer.telemetry import Telemetry
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
+from seekcam.streamer import channels, rtc, viewer
+from seekcam.streamer.hub import HUB
+from seekcam.streamer.signaling import new_peer
+from seekcam.streamer.telemetry import Telemetry
 from tests.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]

@@ -17,7 +17,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import rtc
+from seekcam.streamer import rtc
 from tests import relay
 from tests.relay import LOSSY
 from tests.rtp_packets import DELTA, KEY, Collector

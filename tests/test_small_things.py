@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from studies.small_frames import FRAMES, LARGEST, SHARES, panned, still, thing_of
-from studies.small_things import Outcome, report
+from seekcam.studies.small_frames import FRAMES, LARGEST, SHARES, panned, still, thing_of
+from seekcam.studies.small_things import Outcome, report
 
 RED, GREY = (255, 0, 0), (90, 90, 90)
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from streamer.source_clock import SourceClock
+from seekcam.streamer.source_clock import SourceClock
 
 
 def test_frames_of_a_file_wait_for_their_time_and_do_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:

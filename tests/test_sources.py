@@ -14,9 +14,9 @@ import av
 import numpy as np
 import pytest
 
-from localization.errors import UserError
-from streamer import sources
-from streamer.sources import SourceReader, open_source, parse_source
+from seekcam.localization.errors import UserError
+from seekcam.streamer import sources
+from seekcam.streamer.sources import SourceReader, open_source, parse_source
 
 WAIT_S = 20  # at most, for a thing that takes milliseconds
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.boxes import find_boxes
-from localization.metrics import iou
-from localization.prediction import ClassMap, Rectangle
-from localization.region import WHOLE, Region
-from localization.steady import HOLD, LONGEST_GAP, TIME_CONSTANT, Steady
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.metrics import iou
+from seekcam.localization.prediction import ClassMap, Rectangle
+from seekcam.localization.region import WHOLE, Region
+from seekcam.localization.steady import HOLD, LONGEST_GAP, TIME_CONSTANT, Steady
 
 Float32 = NDArray[np.float32]
 INSIDE: Region = (0.0, 0.1, 1.0, 0.9)

@@ -8,15 +8,15 @@ from fractions import Fraction
 import av
 import pytest
 
-from localization.card import ModelCard
-from localization.errors import UserError
-from localization.prediction import Prediction
-from localization.settings import AnalysisSettings, Settings, resolve, resolve_second
-from streamer.engine import Job
-from streamer.scheduler import Scheduler
-from streamer.served_models import Side, Sides
-from streamer.stream import Result, Stream
-from streamer.telemetry import Telemetry
+from seekcam.localization.card import ModelCard
+from seekcam.localization.errors import UserError
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.settings import AnalysisSettings, Settings, resolve, resolve_second
+from seekcam.streamer.engine import Job
+from seekcam.streamer.scheduler import Scheduler
+from seekcam.streamer.served_models import Side, Sides
+from seekcam.streamer.stream import Result, Stream
+from seekcam.streamer.telemetry import Telemetry
 
 CARD = ModelCard("m", tuple("abcdef"), tuple("abcdef"), 224, 7, 14, 8, 5)
 OTHER = ModelCard("n", tuple("cba"), tuple("cba"), 64, 4, 8, 8, 3)

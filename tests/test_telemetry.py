@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamer import telemetry as telemetry_module
-from streamer.telemetry import STAGES, Telemetry, watch_loop
+from seekcam.streamer import telemetry as telemetry_module
+from seekcam.streamer.telemetry import STAGES, Telemetry, watch_loop
 
 NAMES = {
     "seekcam_sessions",

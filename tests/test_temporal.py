@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localization.temporal import LONGEST_GAP, MARGIN, ClassTracker
+from seekcam.localization.temporal import LONGEST_GAP, MARGIN, ClassTracker
 
 
 def logits(*values: float) -> NDArray[np.float32]:

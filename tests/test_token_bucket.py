@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.token_bucket import TokenBucket
+from seekcam.streamer.token_bucket import TokenBucket
 
 
 @given(

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from studies.torchrun_agreement import CHANGES, agreement
-from training.checkpoint import Checkpoint
-from training.networks.catalogue import build_network
-from training.recipe_files import load_recipe
+from seekcam.studies.torchrun_agreement import CHANGES, agreement
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.recipe_files import load_recipe
 
 
 @pytest.mark.slow

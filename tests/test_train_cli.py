@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import seekcam
+from seekcam import cli
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.console import ConsoleReport
+from seekcam.training.recipe_files import load_recipe
 from tests.tiny_runs import TINY, tiny_pictures
-from training.checkpoint import Checkpoint
-from training.console import ConsoleReport
-from training.recipe_files import load_recipe
 
 SETTINGS = [part for change in TINY for part in ("--set", change)]
 
@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ended:
-        seekcam.main(["train", *map(str, arguments)])
+        cli.main(["train", *map(str, arguments)])
     return int(ended.value.code or 0)
 
 

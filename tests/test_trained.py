@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from export.trained import describe_trained, find_checkpoint, min_score, rebuild, run_name
+from seekcam.export.trained import describe_trained, find_checkpoint, min_score, rebuild, run_name
+from seekcam.training.augment.input_dropout import InputDropoutConfig, fixed_mask
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.networks.gap import batchnorm_layers
+from seekcam.training.networks.network import Network
 from tests.exported import NAMES, tiny_checkpoint, tiny_recipe
 from tests.networks import TinyNetwork, random_frames
-from training.augment.input_dropout import InputDropoutConfig, fixed_mask
-from training.checkpoint import Checkpoint, CheckpointError
-from training.networks.catalogue import build_network
-from training.networks.gap import batchnorm_layers
-from training.networks.network import Network
 
 FILE = Path("run/best.pt")
 SIZE = 64

@@ -8,10 +8,10 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localization.errors import UserError
-from streamer import rtc
-from streamer.signaling import OfferError
-from streamer.trickle import IceRestartError, add_candidates
+from seekcam.localization.errors import UserError
+from seekcam.streamer import rtc
+from seekcam.streamer.signaling import OfferError
+from seekcam.streamer.trickle import IceRestartError, add_candidates
 
 FIRST = "candidate:1 1 udp 2130706431 127.0.0.1 40001 typ host"
 SECOND = "candidate:2 1 udp 2130706430 127.0.0.1 40002 typ host"

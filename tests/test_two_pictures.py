@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from localization.datasets.dataset import LabelledPicture
-from studies.two_pictures import LEFT, SIDE, frame_of, pairs_of
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.studies.two_pictures import LEFT, SIDE, frame_of, pairs_of
 
 
 @given(labels=st.lists(st.integers(0, 3), min_size=1, max_size=12), seed=st.integers(0, 99))

@@ -4,8 +4,8 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from streamer.returns import AnnotatedTrack
-from streamer.telemetry import Telemetry
+from seekcam.streamer.returns import AnnotatedTrack
+from seekcam.streamer.telemetry import Telemetry
 
 
 async def test_the_track_sends_the_newest_picture_and_counts_the_others() -> None:

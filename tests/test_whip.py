@@ -14,7 +14,7 @@ from aiortc.mediastreams import AudioStreamTrack
 from pydantic import SecretStr
 from skimage import data
 
-from streamer import rtc, signaling, whip
+from seekcam.streamer import rtc, signaling, whip
 from tests.certificates import self_signed
 from tests.peers import Camera, serving
 from tests.whip_peers import SDP, TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until

@@ -10,7 +10,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from skimage import data
 
-from streamer import rtc
+from seekcam.streamer import rtc
 from tests.peers import Camera, serving
 from tests.whip_peers import TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until
 

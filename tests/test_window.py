@@ -5,7 +5,7 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.window import Window
+from seekcam.streamer.window import Window
 
 
 @given(

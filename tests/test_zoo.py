@@ -7,16 +7,16 @@ import pytest
 import torch
 from skimage import data
 
-from export import zoo
-from export.zoo import ZOO, build, imagenet_classes
-from localization.card import METHODS, ModelCard
-from localization.errors import UnknownModelError
-from localization.library import BUILDABLE, DEFAULT_MODEL
-from localization.model import LocalizationModel, read_card
-from localization.pipeline import fit_picture
-from training.networks.efficientnet_lite import EfficientNetLite0
-from training.networks.network import Network
-from training.objectness.head import ObjectnessHead
+from seekcam.export import zoo
+from seekcam.export.zoo import ZOO, build, imagenet_classes
+from seekcam.localization.card import METHODS, ModelCard
+from seekcam.localization.errors import UnknownModelError
+from seekcam.localization.library import BUILDABLE, DEFAULT_MODEL
+from seekcam.localization.model import LocalizationModel, read_card
+from seekcam.localization.pipeline import fit_picture
+from seekcam.training.networks.efficientnet_lite import EfficientNetLite0
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.head import ObjectnessHead
 
 
 def test_the_library_names_what_the_zoo_builds() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from localization.datasets.dataset import TRAIN, VALIDATION, LabelledPicture, PictureSet
-from training.curves import EpochRow
-from training.recipe import Recipe
-from training.recipe_files import load_recipe
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, LabelledPicture, PictureSet
+from seekcam.training.curves import EpochRow
+from seekcam.training.recipe import Recipe
+from seekcam.training.recipe_files import load_recipe
 
 CLASSES = ("red", "green")
 TINY = (

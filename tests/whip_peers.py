@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp.test_utils import TestClient
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from streamer.hub import HUB, Hub
+from seekcam.streamer.hub import HUB, Hub
 
 Client = TestClient[Any, Any]
 SDP = {"Content-Type": "application/sdp"}

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from localization.atomic import replace_file
-from localization.errors import UserError
+from seekcam.localization.atomic import replace_file
+from seekcam.localization.errors import UserError
 
 FORMAT = 1
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.fit import FitResult
-    from training.recipe import Recipe
+    from seekcam.training.fit import FitResult
+    from seekcam.training.recipe import Recipe
 
 DEFAULT_RECIPE = "has-mixed"
 CROP_STEP = 32  # pixels: the networks' largest stride, which a crop of another size than the input must keep to
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def _list_recipes(wanted: bool) -> None:
     if not wanted:
         return
-    from training.recipe_files import load_recipe, recipe_names
+    from seekcam.training.recipe_files import load_recipe, recipe_names
 
     width = max(map(len, recipe_names()))
     for name in recipe_names():
@@ -60,14 +60,14 @@ def train(
     """
     from rich.console import Console
 
-    from localization.datasets.layouts import read_pictures
-    from training.console import ConsoleReport
+    from seekcam.localization.datasets.layouts import read_pictures
+    from seekcam.training.console import ConsoleReport
 
     given = {"schedule.epochs": epochs, "schedule.batch": batch, "seed": seed, "hardware.device": device}
     flags = [f"{name}={value}" for name, value in given.items() if value is not None]
     chosen, folder = _recipe_and_folder(data, recipe, out, resume, size, [*(changes or ()), *flags])
     pictures = read_pictures(data, validation=chosen.data.validation, seed=chosen.data.seed)
-    from training.fit import fit  # some seconds, which a mistyped folder should not wait for
+    from seekcam.training.fit import fit  # some seconds, which a mistyped folder should not wait for
 
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     console = Console(quiet=not first)
@@ -82,7 +82,7 @@ def train(
 
 def closing_lines(result: "FitResult", folder: Path) -> list[str]:
     """What the person gets, and the command that comes next."""
-    from localization.library import name_from
+    from seekcam.localization.library import name_from
 
     row = result.best_row
     measured = "" if row.validation_top1 is None else f", Top-1 {row.validation_top1:.1f} % on the validation part"
@@ -97,8 +97,8 @@ def _recipe_and_folder(
     data: Path, name: str, out: Path | None, resume: bool, size: int | None, changes: list[str]
 ) -> "tuple[Recipe, Path]":
     """The recipe with all that the command line says, and the run's folder; a resumed run keeps the recipe it has."""
-    from training.recipe_files import load_recipe
-    from training.run_folder import RunFolder, RunFolderError
+    from seekcam.training.recipe_files import load_recipe
+    from seekcam.training.run_folder import RunFolder, RunFolderError
 
     stem = data.expanduser().resolve().name
     base = load_recipe(name or DEFAULT_RECIPE)

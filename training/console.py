@@ -6,7 +6,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from training.curves import EpochRow
+from seekcam.training.curves import EpochRow
 
 
 class ConsoleReport:

@@ -9,8 +9,8 @@ from typing import Self
 
 import torch
 
-from localization.errors import UserError
-from training.recipe import Recipe
+from seekcam.localization.errors import UserError
+from seekcam.training.recipe import Recipe
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -21,24 +21,24 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
-from training.augment.augmentation import Targets
-from training.augment.compose import build_augmentation
-from training.curves import EpochRow
-from training.draws import step_seed
-from training.failures import InterruptedRunError, StopRequest, as_sentence, diverged, interrupted
-from training.hardware import agreed, build_fabric, describe, local_processes, summed
-from training.loader import Batch, PictureStore, batches, memory_budget, steps_per_epoch
-from training.loss import mixed_cross_entropy
-from training.memory import keep_freed_memory
-from training.networks.catalogue import build_network
-from training.networks.masked_input import as_tested
-from training.optimisation import build_optimiser, rate_factor, set_rate
-from training.progress import Report, Silent
-from training.recipe import Recipe
-from training.run_folder import RunFolder
-from training.run_state import RunState, checkpoint_of, restored
-from training.validation import validate
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
+from seekcam.training.augment.augmentation import Targets
+from seekcam.training.augment.compose import build_augmentation
+from seekcam.training.curves import EpochRow
+from seekcam.training.draws import step_seed
+from seekcam.training.failures import InterruptedRunError, StopRequest, as_sentence, diverged, interrupted
+from seekcam.training.hardware import agreed, build_fabric, describe, local_processes, summed
+from seekcam.training.loader import Batch, PictureStore, batches, memory_budget, steps_per_epoch
+from seekcam.training.loss import mixed_cross_entropy
+from seekcam.training.memory import keep_freed_memory
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.networks.masked_input import as_tested
+from seekcam.training.optimisation import build_optimiser, rate_factor, set_rate
+from seekcam.training.progress import Report, Silent
+from seekcam.training.recipe import Recipe
+from seekcam.training.run_folder import RunFolder
+from seekcam.training.run_state import RunState, checkpoint_of, restored
+from seekcam.training.validation import validate
 
 LOOK_EVERY = 10  # steps between two looks at the loss and the other processes: on a GPU each look waits for the device
 DRAW_EVERY = 30.0  # seconds between two drawings of the curves

@@ -7,8 +7,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from localization.errors import UserError
-from training.recipe import HardwareTable
+from seekcam.localization.errors import UserError
+from seekcam.training.recipe import HardwareTable
 
 
 class HardwareError(UserError):

@@ -17,10 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from localization.datasets.dataset import DatasetError, LabelledPicture
-from localization.datasets.readable import MAX_PIXELS, OnProgress, Skipped, available_cores, in_threads, readable
-from localization.errors import UserError
-from localization.pictures import read_picture, squash
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.localization.datasets.readable import (
+    MAX_PIXELS,
+    OnProgress,
+    Skipped,
+    available_cores,
+    in_threads,
+    readable,
+)
+from seekcam.localization.errors import UserError
+from seekcam.localization.pictures import read_picture, squash
 
 RAM_BUDGET = 4_000_000_000  # bytes of decoded pictures that are held at most
 _RAM_SHARE = 4  # and no more than one part in so many of the memory that is free

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.augment.augmentation import Targets
+from seekcam.training.augment.augmentation import Targets
 
 
 def mixed_cross_entropy(logits: Tensor, targets: Targets, label_smoothing: float = 0.0) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.networks.network import TrainableNetwork
-from training.recipe import OptimiserTable, ScheduleTable
+from seekcam.training.networks.network import TrainableNetwork
+from seekcam.training.recipe import OptimiserTable, ScheduleTable
 
 
 def build_optimiser(network: TrainableNetwork, table: OptimiserTable) -> torch.optim.SGD:

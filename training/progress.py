@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from training.curves import EpochRow
+from seekcam.training.curves import EpochRow
 
 
 class Report(Protocol):

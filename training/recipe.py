@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from training.augment.cutmix import CutMixConfig
-from training.augment.googlenet_resize import GoogLeNetResizeConfig
-from training.augment.hide_and_seek import HideAndSeekConfig
-from training.augment.input_dropout import InputDropoutConfig
+from seekcam.training.augment.cutmix import CutMixConfig
+from seekcam.training.augment.googlenet_resize import GoogLeNetResizeConfig
+from seekcam.training.augment.hide_and_seek import HideAndSeekConfig
+from seekcam.training.augment.input_dropout import InputDropoutConfig
 
 AugmentStep = Literal["googlenet_resize", "hide_and_seek", "cutmix", "input_dropout"]
 Positive = Annotated[int, Field(ge=1)]

@@ -14,8 +14,8 @@ from typing import Any, get_args, get_type_hints
 import tomli_w
 from pydantic import ValidationError
 
-from localization.errors import UserError
-from training.recipe import Recipe
+from seekcam.localization.errors import UserError
+from seekcam.training.recipe import Recipe
 
 FOLDER = Path(__file__).parent / "recipes"
 

@@ -18,12 +18,12 @@ from typing import Self
 
 from torch.utils.tensorboard import SummaryWriter
 
-from localization.atomic import replace_file
-from localization.errors import UserError
-from training.checkpoint import Checkpoint
-from training.curves import EpochRow, curves_png, rows_csv
-from training.recipe import Recipe
-from training.recipe_files import recipe_text
+from seekcam.localization.atomic import replace_file
+from seekcam.localization.errors import UserError
+from seekcam.training.checkpoint import Checkpoint
+from seekcam.training.curves import EpochRow, curves_png, rows_csv
+from seekcam.training.recipe import Recipe
+from seekcam.training.recipe_files import recipe_text
 
 
 class RunFolderError(UserError):

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
-from training.checkpoint import Checkpoint, CheckpointError
-from training.curves import EpochRow
-from training.networks.catalogue import weights_origin
-from training.recipe import Recipe
-from training.run_folder import RunFolder, RunFolderError
-from training.validation import Validation
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.curves import EpochRow
+from seekcam.training.networks.catalogue import weights_origin
+from seekcam.training.recipe import Recipe
+from seekcam.training.run_folder import RunFolder, RunFolderError
+from seekcam.training.validation import Validation
 
 # What may change between two parts of a run: words, where it is computed, how far it goes, and in how many parts.
 MAY_CHANGE = ("name", "about", "hardware", "schedule.epochs", "schedule.accumulate")

@@ -8,9 +8,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.augment.compose import normalised
-from training.loader import PictureStore, batches
-from training.networks.network import TrainableNetwork
+from seekcam.training.augment.compose import normalised
+from seekcam.training.loader import PictureStore, batches
+from seekcam.training.networks.network import TrainableNetwork
 
 
 @dataclass(frozen=True)

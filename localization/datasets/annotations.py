@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from localization.datasets.boxes import Annotated, within_their_files
-from localization.datasets.coco import read_coco
-from localization.datasets.dataset import DatasetError, LabelledPicture
-from localization.datasets.files import files_below, files_in, refuse_missing, sub_folders
-from localization.datasets.localization_text import read_localization, read_sizes
-from localization.datasets.matching import matched
-from localization.datasets.voc import read_voc
+from seekcam.localization.datasets.boxes import Annotated, within_their_files
+from seekcam.localization.datasets.coco import read_coco
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.localization.datasets.files import files_below, files_in, refuse_missing, sub_folders
+from seekcam.localization.datasets.localization_text import read_localization, read_sizes
+from seekcam.localization.datasets.matching import matched
+from seekcam.localization.datasets.voc import read_voc
 
 logger = logging.getLogger(__name__)
 

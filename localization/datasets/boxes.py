@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localization.datasets.dataset import DatasetError, LabelledPicture, PixelBox
-from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
-from localization.errors import UserError
-from localization.pictures import picture_size
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture, PixelBox
+from seekcam.localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
+from seekcam.localization.errors import UserError
+from seekcam.localization.pictures import picture_size
 
 logger = logging.getLogger(__name__)
 

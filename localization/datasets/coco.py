@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localization.datasets.boxes import Annotated, Size, pixel_box
-from localization.datasets.dataset import DatasetError, PixelBox
-from localization.datasets.files import read_text
+from seekcam.localization.datasets.boxes import Annotated, Size, pixel_box
+from seekcam.localization.datasets.dataset import DatasetError, PixelBox
+from seekcam.localization.datasets.files import read_text
 
 _LISTS = ("images", "annotations", "categories")
 

@@ -6,10 +6,10 @@ Tables of numbered pictures: images.txt, image_class_labels.txt, train_test_spli
 
 from pathlib import Path
 
-from localization.datasets.boxes import parsed_box, pixel_box, within_their_files
-from localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.files import refuse_missing, text_lines
-from localization.datasets.names import class_names
+from seekcam.localization.datasets.boxes import parsed_box, pixel_box, within_their_files
+from seekcam.localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.files import refuse_missing, text_lines
+from seekcam.localization.datasets.names import class_names
 
 
 def fits(root: Path) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 

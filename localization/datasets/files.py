@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from localization.datasets.dataset import DatasetError
-from localization.pictures import SUFFIXES
+from seekcam.localization.datasets.dataset import DatasetError
+from seekcam.localization.pictures import SUFFIXES
 
 _DIGITS = 9  # of a whole number: what has more is none that belongs to pictures
 

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from localization.datasets.annotations import FOLDERS, annotated, find_annotations, read_annotations
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.files import files_in, is_picture, pictures_below, sub_folders
-from localization.datasets.names import class_names
+from seekcam.localization.datasets.annotations import FOLDERS, annotated, find_annotations, read_annotations
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.files import files_in, is_picture, pictures_below, sub_folders
+from seekcam.localization.datasets.names import class_names
 
 PART_NAMES = {
     "train": TRAIN,

@@ -9,11 +9,11 @@ pixel, counted from 0.
 
 from pathlib import Path
 
-from localization.datasets.boxes import Annotated, parsed_box, pixel_box, within_their_files
-from localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.files import files_in, is_picture, pictures_below, sub_folders, text_lines
-from localization.datasets.names import class_names, wordnet_names
-from localization.datasets.voc import read_voc
+from seekcam.localization.datasets.boxes import Annotated, parsed_box, pixel_box, within_their_files
+from seekcam.localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.files import files_in, is_picture, pictures_below, sub_folders, text_lines
+from seekcam.localization.datasets.names import class_names, wordnet_names
+from seekcam.localization.datasets.voc import read_voc
 
 
 def fits(root: Path) -> bool:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from localization.datasets import cub, ilsvrc, tiny_imagenet, wsolevaluation
-from localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
-from localization.datasets.files import sub_folders
-from localization.datasets.folder import read_folder
-from localization.datasets.splits import split_off
+from seekcam.localization.datasets import cub, ilsvrc, tiny_imagenet, wsolevaluation
+from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
+from seekcam.localization.datasets.files import sub_folders
+from seekcam.localization.datasets.folder import read_folder
+from seekcam.localization.datasets.splits import split_off
 
 _DEEPEST = 2  # folders that an archive may put around a data set
 _FEW = 10  # folders: more are classes, and not looked into for data sets

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
-from localization.datasets.dataset import DatasetError
-from localization.datasets.files import text_lines, whole_number
+from seekcam.localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
+from seekcam.localization.datasets.dataset import DatasetError
+from seekcam.localization.datasets.files import text_lines, whole_number
 
 _NUMBER = r"\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*"
 _BOX = re.compile(f"(.+?),({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})", re.IGNORECASE)

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from localization.datasets.boxes import Annotated
-from localization.datasets.dataset import DatasetError
-from localization.datasets.files import shown
+from seekcam.localization.datasets.boxes import Annotated
+from seekcam.localization.datasets.dataset import DatasetError
+from seekcam.localization.datasets.files import shown
 
 _Agreement = tuple[int, bool]
 

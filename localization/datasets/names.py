@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from localization.datasets.files import text_lines
+from seekcam.localization.datasets.files import text_lines
 
 _WORD_FILES = ("synset_words.txt", "LOC_synset_mapping.txt", "words.txt")
 _WORDNET_LINE = re.compile(r"(n\d{8})\s+(.+)")

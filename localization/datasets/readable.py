@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from localization.datasets.dataset import LabelledPicture
-from localization.errors import UserError
-from localization.pictures import picture_size, read_picture
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.errors import UserError
+from seekcam.localization.pictures import picture_size, read_picture
 
 Skipped = tuple[tuple[Path, str], ...]  # files that cannot be used, each with the reason as a sentence
 OnProgress = Callable[[int, int], None]  # how many are done, of how many

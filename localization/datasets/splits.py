@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from localization.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ none ends beyond 63, and hundreds are one pixel wide.
 
 from pathlib import Path
 
-from localization.datasets.boxes import parsed_box, pixel_box
-from localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet, PixelBox
-from localization.datasets.files import pictures_below, refuse_missing, text_lines
-from localization.datasets.names import class_names
+from seekcam.localization.datasets.boxes import parsed_box, pixel_box
+from seekcam.localization.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet, PixelBox
+from seekcam.localization.datasets.files import pictures_below, refuse_missing, text_lines
+from seekcam.localization.datasets.names import class_names
 
 _SIZE = (64, 64)  # of every picture
 

@@ -7,9 +7,9 @@ object; ILSVRC's files have the same form and count from 0.
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
-from localization.datasets.dataset import DatasetError, PixelBox
-from localization.datasets.files import read_bytes, whole_number
+from seekcam.localization.datasets.boxes import Annotated, Size, parsed_box, pixel_box
+from seekcam.localization.datasets.dataset import DatasetError, PixelBox
+from seekcam.localization.datasets.files import read_bytes, whole_number
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 

@@ -7,12 +7,12 @@ image_sizes.txt; the pictures in `images/`. Parts are train, val and test, or tr
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from localization.datasets.annotations import with_masks
-from localization.datasets.boxes import Annotated, Size, within_their_files
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.files import refuse_missing, sub_folders, text_lines, whole_number
-from localization.datasets.localization_text import read_localization, read_sizes, separated
-from localization.datasets.names import class_names, wordnet_names
+from seekcam.localization.datasets.annotations import with_masks
+from seekcam.localization.datasets.boxes import Annotated, Size, within_their_files
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.files import refuse_missing, sub_folders, text_lines, whole_number
+from seekcam.localization.datasets.localization_text import read_localization, read_sizes, separated
+from seekcam.localization.datasets.names import class_names, wordnet_names
 
 MOST_CLASSES = 100_000  # every class up to the highest number gets a name, whether it has pictures or not (ours)
 

@@ -8,15 +8,15 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.bars import BarTracker, find_bars
-from localization.following import Following
-from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, fit_picture, localize_batch
-from localization.prediction import Prediction
-from localization.region import WHOLE, Region
-from localization.settings import Analysis, Settings, resolve, resolve_second
-from streamer.closer import Picture, cut_of
-from streamer.frames import fit_frame, luma
+from seekcam.localization.bars import BarTracker, find_bars
+from seekcam.localization.following import Following
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
+from seekcam.localization.prediction import Prediction
+from seekcam.localization.region import WHOLE, Region
+from seekcam.localization.settings import Analysis, Settings, resolve, resolve_second
+from seekcam.streamer.closer import Picture, cut_of
+from seekcam.streamer.frames import fit_frame, luma
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 
 import av
 
-from localization.overlay import FILE
-from streamer.annotate.analyst import Analyst
-from streamer.annotate.plan import OnProgress, Summary, Task, told
-from streamer.frames import paint_frame
-from streamer.live_file import LiveVideoFile
-from streamer.sources import SourceReader, open_source, parse_source
+from seekcam.localization.overlay import FILE
+from seekcam.streamer.annotate.analyst import Analyst
+from seekcam.streamer.annotate.plan import OnProgress, Summary, Task, told
+from seekcam.streamer.frames import paint_frame
+from seekcam.streamer.live_file import LiveVideoFile
+from seekcam.streamer.sources import SourceReader, open_source, parse_source
 
 
 class _Newest:
@@ -86,4 +86,4 @@ def annotate_camera(analyst: Analyst, task: Task, stop: threading.Event, on_prog
             notes.append("No frame came, so there is no output.")
         if lines is not None and task.sidecar is not None:
             lines.replace(task.sidecar) if video.frames else lines.unlink()
-    return Summary(task.output, video.frames, notes=tuple(notes))
+    return Summary(task.output, task.kind, video.frames, notes=tuple(notes))

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.model import LocalizationModel
-from localization.settings import AnalysisSettings, Settings
-from streamer.annotate.analyst import Analyst
-from streamer.annotate.camera import annotate_camera
-from streamer.annotate.pictures import annotate_folder, annotate_picture
-from streamer.annotate.plan import OnProgress, Summary, plan, told
-from streamer.annotate.video import annotate_video
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.settings import AnalysisSettings, Settings
+from seekcam.streamer.annotate.analyst import Analyst
+from seekcam.streamer.annotate.camera import annotate_camera
+from seekcam.streamer.annotate.pictures import annotate_folder, annotate_picture
+from seekcam.streamer.annotate.plan import OnProgress, Summary, plan, told
+from seekcam.streamer.annotate.video import annotate_video
 
 INTERRUPTED = 130  # what a shell says of a command that was ended by Ctrl-C
 UNUSABLE_INPUT = 2
@@ -32,7 +32,7 @@ def run(
     overwrite: bool,
     console: Console,
 ) -> int:
-    """Annotate; returns the exit code.
+    """Annotate and say what was done; returns the exit code.
 
     Args:
         chosen: settings by name, those the person gave.
@@ -41,37 +41,53 @@ def run(
     Raises:
         UserError: something that was given cannot be used.
     """
-    settings = Settings().changed(chosen)
-    task = plan(source, output, sidecar, overwrite)
-    model, second = _models(settings.analysis, provider)
-    analyst = Analyst(model, settings, second)
     try:
-        with _progress(console, task.kind) as on_progress:
-            if task.kind == "picture":
-                summary = annotate_picture(analyst, task)
-            elif task.kind == "folder":
-                summary = annotate_folder(analyst, task, overwrite, on_progress)
-            elif task.kind == "video":
-                with told(task.output):
-                    frames, damaged = annotate_video(analyst, Path(source), task.output, task.sidecar, on_progress)
-                notes = (f"{damaged} damaged packets were passed over.",) if damaged else ()
-                summary = Summary(task.output, frames, notes=notes)
-            else:
-                with _stopped_by_ctrl_c() as stop:
-                    summary = annotate_camera(analyst, task, stop, on_progress)
+        summary = annotate(source, output, sidecar, chosen, provider, overwrite, console)
     except KeyboardInterrupt:
         console.print("Interrupted. The same command goes on where this one was.")
         return INTERRUPTED
     for note in summary.notes:
         console.print(note, style="yellow", markup=False, highlight=False)
-    what = "picture" if task.kind in ("picture", "folder") else "frame"
+    what = "picture" if summary.kind in ("picture", "folder") else "frame"
     skipped = f", {summary.skipped} finished before" if summary.skipped else ""
     console.print(
         f"{summary.done} {what}{'' if summary.done == 1 else 's'}{skipped} -> {summary.output}",
         markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
-    unusable = bool(summary.notes) if task.kind == "folder" else not summary.done
+    unusable = bool(summary.notes) if summary.kind == "folder" else not summary.done
     return UNUSABLE_INPUT if unusable else 0
+
+
+def annotate(
+    source: str,
+    output: Path | None,
+    sidecar: Path | None,
+    chosen: Mapping[str, object],
+    provider: str,
+    overwrite: bool,
+    console: Console,
+) -> Summary:
+    """Annotate, and show on the console how far it is.
+
+    Raises:
+        UserError: something that was given cannot be used.
+    """
+    settings = Settings().changed(chosen)
+    task = plan(source, output, sidecar, overwrite)
+    model, second = _models(settings.analysis, provider)
+    analyst = Analyst(model, settings, second)
+    with _progress(console, task.kind) as on_progress:
+        if task.kind == "picture":
+            return annotate_picture(analyst, task)
+        if task.kind == "folder":
+            return annotate_folder(analyst, task, overwrite, on_progress)
+        if task.kind == "video":
+            with told(task.output):
+                frames, damaged = annotate_video(analyst, Path(source), task.output, task.sidecar, on_progress)
+            notes = (f"{damaged} damaged packets were passed over.",) if damaged else ()
+            return Summary(task.output, task.kind, frames, notes=notes)
+        with _stopped_by_ctrl_c() as stop:
+            return annotate_camera(analyst, task, stop, on_progress)
 
 
 def _models(settings: AnalysisSettings, provider: str) -> tuple[LocalizationModel, LocalizationModel | None]:

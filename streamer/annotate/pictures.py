@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from localization import pictures
-from localization.atomic import replace_file
-from localization.errors import PictureError, UserError
-from localization.overlay import paint_rgb
-from localization.prediction import Prediction
-from streamer.annotate.analyst import Analyst
-from streamer.annotate.plan import PICTURE_SUFFIXES, OnProgress, Summary, Task, told
+from seekcam.localization import pictures
+from seekcam.localization.atomic import replace_file
+from seekcam.localization.errors import PictureError, UserError
+from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.prediction import Prediction
+from seekcam.streamer.annotate.analyst import Analyst
+from seekcam.streamer.annotate.plan import PICTURE_SUFFIXES, OnProgress, Summary, Task, told
 
 MAX_PIXELS = 150_000_000  # of one picture; below the size at which Pillow itself warns of bombs
 
@@ -26,7 +26,7 @@ def annotate_picture(analyst: Analyst, task: Task) -> Summary:
     prediction = _annotate(analyst, Path(task.source), task.output)
     if task.sidecar is not None:
         _write_lines(task.sidecar, [_line(prediction, 0, None)])
-    return Summary(task.output, 1)
+    return Summary(task.output, "picture", 1)
 
 
 def annotate_folder(analyst: Analyst, task: Task, overwrite: bool, on_progress: OnProgress) -> Summary:
@@ -68,7 +68,7 @@ def annotate_folder(analyst: Analyst, task: Task, overwrite: bool, on_progress: 
     if task.sidecar is not None:
         names = (picture.relative_to(source).as_posix() for picture in targets)
         _write_lines(task.sidecar, [lines[name] for name in names if name in lines])
-    return Summary(output, done, skipped, tuple(notes))
+    return Summary(output, "folder", done, skipped, tuple(notes))
 
 
 def _annotate(analyst: Analyst, source: Path, target: Path) -> Prediction:

@@ -9,11 +9,11 @@ from typing import Literal
 
 import av
 
-from localization import pictures
-from localization.errors import UserError
-from streamer.live_file import write_error
-from streamer.video_file import SUFFIXES as VIDEO_SUFFIXES
-from streamer.video_file import VideoInput
+from seekcam.localization import pictures
+from seekcam.localization.errors import UserError
+from seekcam.streamer.live_file import write_error
+from seekcam.streamer.video_file import SUFFIXES as VIDEO_SUFFIXES
+from seekcam.streamer.video_file import VideoInput
 
 InputKind = Literal["picture", "folder", "video", "camera"]
 OnProgress = Callable[[int, int | None], None]  # frames or pictures: done, expected
@@ -37,6 +37,7 @@ class Summary:
     """What was done."""
 
     output: Path
+    kind: InputKind  # of the source
     done: int  # frames or pictures
     skipped: int = 0  # pictures that were finished before
     notes: tuple[str, ...] = ()  # a sentence on each thing that could not be used

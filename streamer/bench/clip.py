@@ -16,8 +16,8 @@ import numpy as np
 from matplotlib.cbook import get_sample_data
 from numpy.typing import NDArray
 
-from localization.errors import PictureError, UserError
-from streamer.frames import planes
+from seekcam.localization.errors import PictureError, UserError
+from seekcam.streamer.frames import planes
 
 NUMBERS = 1 << 16  # frame numbers start again from 0 here: 18 minutes at 60 fps
 BITS = 20  # 16 of the number, 4 of its checksum

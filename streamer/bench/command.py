@@ -7,16 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from localization.errors import UserError
-from localization.library import ModelLibrary
-from localization.model import LocalizationModel
-from localization.settings import AnalysisSettings
-from streamer.bench import clip as clips
-from streamer.bench import report
-from streamer.bench.end_to_end import EndToEndResult, measure_end_to_end
-from streamer.bench.server_process import running_server
-from streamer.bench.stages import measure_stages
-from streamer.returns import MODES, Mode
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.streamer.bench import clip as clips
+from seekcam.streamer.bench import report
+from seekcam.streamer.bench.end_to_end import EndToEndResult, measure_end_to_end
+from seekcam.streamer.bench.server_process import running_server
+from seekcam.streamer.bench.stages import measure_stages
+from seekcam.streamer.returns import MODES, Mode
 
 MAX_BATCH = 16  # the exported graphs' largest
 

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from localization.atomic import write_text
-from localization.errors import UserError
-from localization.model import LocalizationModel
-from streamer.bench.end_to_end import EndToEndResult
-from streamer.bench.stages import STAGES, StageResult
-from streamer.returns import Mode
+from seekcam.localization.atomic import write_text
+from seekcam.localization.errors import UserError
+from seekcam.localization.model import LocalizationModel
+from seekcam.streamer.bench.end_to_end import EndToEndResult
+from seekcam.streamer.bench.stages import STAGES, StageResult
+from seekcam.streamer.returns import Mode
 
 COLOURS = ("#3b6fb6", "#e8973a", "#7a9a4b", "#a8517a")
 

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from localization.errors import UserError
-from localization.library import FOLDER_VARIABLE
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import FOLDER_VARIABLE
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 15.0
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).absolute().parents[3]  # where the package lies; not resolved, as its rooms are links in a clone
 _SERVE = ("-m", "seekcam", "serve")
 
 

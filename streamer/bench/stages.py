@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import av
 import numpy as np
 
-from localization.bars import BarTracker
-from localization.following import Following
-from localization.model import LocalizationModel
-from localization.pipeline import FrameRequest, localize_batch
-from localization.settings import AnalysisSettings, PaintSettings, resolve
-from streamer.bench.clip import LOOP, MovingPhotograph
-from streamer.closer import cut_of
-from streamer.frames import fit_frame, luma, paint_frame
+from seekcam.localization.bars import BarTracker
+from seekcam.localization.following import Following
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pipeline import FrameRequest, localize_batch
+from seekcam.localization.settings import AnalysisSettings, PaintSettings, resolve
+from seekcam.streamer.bench.clip import LOOP, MovingPhotograph
+from seekcam.streamer.closer import cut_of
+from seekcam.streamer.frames import fit_frame, luma, paint_frame
 
 STAGES = ("resize", "graph", "boxes", "paint")
 WARM_UP = 5  # batches that are not counted

@@ -1,4 +1,4 @@
-"""Does a stream hold the thing, and how calmly? `python -m studies.clips DATA`.
+"""Does a stream hold the thing, and how calmly? `python -m seekcam.studies.clips DATA`.
 
 DATA has the folders `ilsvrc_val` (photographs with boxes, in any layout that `train` reads), of which clips are made,
 and `video`: blackswan.mp4 with blackswan_boxes.csv from DAVIS, cat.mp4 and bear.mp4, whose boxes lie beside this file
@@ -17,19 +17,19 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from localization.class_match import match_classes
-from localization.datasets.layouts import read_pictures
-from localization.errors import UserError
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from localization.model import LocalizationModel
-from localization.pictures import read_picture
-from localization.prediction import Rectangle
-from localization.settings import class_index
-from streamer.frames import to_rgb
-from studies.clips.clip import Clip, interpolated
-from studies.clips.judge import WAYS, Judged, follow, judge, paired
-from studies.clips.scenes import KINDS, Photograph, make_clip
-from studies.command import run
+from seekcam.localization.class_match import match_classes
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.errors import UserError
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import read_picture
+from seekcam.localization.prediction import Rectangle
+from seekcam.localization.settings import class_index
+from seekcam.streamer.frames import to_rgb
+from seekcam.studies.clips.clip import Clip, interpolated
+from seekcam.studies.clips.judge import WAYS, Judged, follow, judge, paired
+from seekcam.studies.clips.scenes import KINDS, Photograph, make_clip
+from seekcam.studies.command import run
 
 Half = Literal["chosen", "reported"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import av
 import numpy as np
 
-from localization.pictures import Pixels
-from localization.prediction import Rectangle
-from streamer.frames import to_rgb
+from seekcam.localization.pictures import Pixels
+from seekcam.localization.prediction import Rectangle
+from seekcam.streamer.frames import to_rgb
 
 
 @dataclass(frozen=True, eq=False)

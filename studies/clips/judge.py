@@ -6,16 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from localization.bars import BarTracker
-from localization.metrics import best_iou
-from localization.model import LocalizationModel
-from localization.pictures import Pixels
-from localization.pipeline import FrameRequest, fit_picture, interpret, run_graph
-from localization.prediction import Rectangle
-from localization.region import WHOLE, Region
-from localization.settings import AnalysisSettings, resolve
-from localization.steady import Steady
-from studies.clips.clip import Clip
+from seekcam.localization.bars import BarTracker
+from seekcam.localization.metrics import best_iou
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import Pixels
+from seekcam.localization.pipeline import FrameRequest, fit_picture, interpret, run_graph
+from seekcam.localization.prediction import Rectangle
+from seekcam.localization.region import WHOLE, Region
+from seekcam.localization.settings import AnalysisSettings, resolve
+from seekcam.localization.steady import Steady
+from seekcam.studies.clips.clip import Clip
 
 WAYS = ("spread, frame by frame", "objectness, frame by frame", "objectness, as a stream")
 BATCH = 16

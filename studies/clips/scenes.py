@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.pictures import Pixels
-from localization.prediction import Rectangle
-from studies.clips.clip import Clip, through_codec
+from seekcam.localization.pictures import Pixels
+from seekcam.localization.prediction import Rectangle
+from seekcam.studies.clips.clip import Clip, through_codec
 
 Path = NDArray[np.float64]  # [T, 3]: centre x and y and side of a window, in [0, 1] of the photograph
 WIDTH, HEIGHT = 320, 240

@@ -1,4 +1,4 @@
-"""`python -m studies.overlay_timing`: the page's overlay in a real Chromium, against the same page without inference.
+"""`python -m seekcam.studies.overlay_timing`: the page's overlay in Chromium, with and without inference.
 
 The camera shows a clip whose frames carry their number. A server of its own notes the number of every frame that it
 decodes, and the page that of every frame that a result was matched to: both must be the same. Ages are those that the
@@ -17,16 +17,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from localization.atomic import write_text
-from localization.library import DEFAULT_MODEL, ModelLibrary
-from streamer.bench.report import machine_load
-from streamer.bench.server_process import running_server
-from studies.command import run
-from studies.floor_model import write_floor_model
-from studies.overlay_timing.browser import Traffic, open_page, start, traffic, watch
-from studies.overlay_timing.numbered import read_notes, write_clip
-from studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
-from studies.verdict import Verdict, conclude
+from seekcam.localization.atomic import write_text
+from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
+from seekcam.streamer.bench.report import machine_load
+from seekcam.streamer.bench.server_process import running_server
+from seekcam.studies.command import run
+from seekcam.studies.floor_model import write_floor_model
+from seekcam.studies.overlay_timing.browser import Traffic, open_page, start, traffic, watch
+from seekcam.studies.overlay_timing.numbered import read_notes, write_clip
+from seekcam.studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
+from seekcam.studies.verdict import Verdict, conclude
 
 MODES = ("exact", "live", "video")
 QUALITY_AFTER_S, QUALITY_S = 10.0, 30.0
@@ -36,7 +36,7 @@ async def _watch_modes(
     model: Path, clip: Path, size: str, modes: tuple[str, ...], seconds: float, *, echo: bool
 ) -> list[Figures]:
     notes = clip.with_suffix(".notes")
-    program = ("-m", "studies.overlay_timing.server", str(notes))
+    program = ("-m", "seekcam.studies.overlay_timing.server", str(notes))
     async with running_server({"model": str(model)}, program) as server, open_page(server.url, clip, size) as page:
         await start(page, modes[0])
         watched = [await watch(page, server, mode, seconds) for mode in modes]

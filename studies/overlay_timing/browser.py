@@ -9,11 +9,11 @@ from typing import Any
 
 from playwright.async_api import Error, Page, async_playwright
 
-from localization.errors import UserError
-from streamer.bench.clip import LOOP
-from streamer.bench.server_process import ServerProcess
-from studies.chromium import FLAGS, camera_flags, find_chromium
-from studies.overlay_timing.numbered import FPS
+from seekcam.localization.errors import UserError
+from seekcam.streamer.bench.clip import LOOP
+from seekcam.streamer.bench.server_process import ServerProcess
+from seekcam.studies.chromium import FLAGS, camera_flags, find_chromium
+from seekcam.studies.overlay_timing.numbered import FPS
 
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 SETTLE_S = 3.0  # sender reports come, the bitrate rises, the hold-back is learnt

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from streamer.bench.stages import Spread, spread
-from studies.overlay_timing.browser import Traffic, Watched
-from studies.overlay_timing.numbered import Matches, join, latencies
-from studies.verdict import Verdict
+from seekcam.streamer.bench.stages import Spread, spread
+from seekcam.studies.overlay_timing.browser import Traffic, Watched
+from seekcam.studies.overlay_timing.numbered import Matches, join, latencies
+from seekcam.studies.verdict import Verdict
 
 MATCHED = 0.99
 AGE_480P = {"exact": 45.0, "live": 50.0}  # p95, milliseconds

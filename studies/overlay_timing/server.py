@@ -10,12 +10,12 @@ from pathlib import Path
 
 import av
 
-from streamer.bench.clip import STRIP
-from streamer.config import load_config
-from streamer.frames import planes
-from streamer.server import serve
-from streamer.stream import SentAs, Stream
-from studies.overlay_timing.numbered import write_notes
+from seekcam.streamer.bench.clip import STRIP
+from seekcam.streamer.config import load_config
+from seekcam.streamer.frames import planes
+from seekcam.streamer.server import serve
+from seekcam.streamer.stream import SentAs, Stream
+from seekcam.studies.overlay_timing.numbered import write_notes
 
 
 def main(notes: Path) -> None:

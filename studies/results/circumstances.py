@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.results.markdown import bullets
-from studies.results.records import RunRecord
-from training.recipe import Recipe
+from seekcam.studies.results.markdown import bullets
+from seekcam.studies.results.records import RunRecord
+from seekcam.training.recipe import Recipe
 
 _PICTURES = (
     "Pictures of CUB must not be published, so the grid, plain training against Hide-and-Seek, is not here; "

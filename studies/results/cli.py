@@ -8,18 +8,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from localization.atomic import write_text
-from localization.errors import UserError
-from studies.results.heads import heads_json, summarise_heads
-from studies.results.machine import machine_in_words, today
-from studies.results.plots import write_plot
-from studies.results.report import report
-from studies.results.rows import HIDE_AND_SEEK, PLAIN, ROWS, SCHEDULES, Run, chosen_rows, ordered_runs
-from studies.results.run import Say, Study, before_heads, run_all, to_do
-from studies.results.table import summarise, to_json
+from seekcam.localization.atomic import write_text
+from seekcam.localization.errors import UserError
+from seekcam.studies.results.heads import heads_json, summarise_heads
+from seekcam.studies.results.machine import machine_in_words, today
+from seekcam.studies.results.plots import write_plot
+from seekcam.studies.results.report import report
+from seekcam.studies.results.rows import HIDE_AND_SEEK, PLAIN, ROWS, SCHEDULES, Run, chosen_rows, ordered_runs
+from seekcam.studies.results.run import Say, Study, before_heads, run_all, to_do
+from seekcam.studies.results.table import summarise, to_json
 
 if TYPE_CHECKING:
-    from studies.results.tools import RealTools
+    from seekcam.studies.results.tools import RealTools
 
 DATA_VARIABLE = "SEEKCAM_DATA"
 CUB = "cub50"
@@ -85,7 +85,7 @@ def write_report(study: Study) -> None:
 def _make_table(study: Study, runs: list[Run], data: Path, say: Say, *, retrain: bool) -> None:
     if not (data / CUB).is_dir():
         raise UserError(f"{data} holds no {CUB}/, the first 50 classes of CUB-200-2011: put it there, or give --data.")
-    from studies.results.tools import RealTools, stopped
+    from seekcam.studies.results.tools import RealTools, stopped
 
     tools = RealTools(data / CUB, study.base, say)
     write_report(study)
@@ -98,9 +98,9 @@ def _make_table(study: Study, runs: list[Run], data: Path, say: Say, *, retrain:
 
 def _make_grid(study: Study, tools: "RealTools", say: Say) -> None:
     """Plain training against Hide-and-Seek, when both models are in the work folder."""
-    from localization.datasets.dataset import TEST
-    from studies.results.grid import write_grid
-    from studies.results.tools import MODEL
+    from seekcam.localization.datasets.dataset import TEST
+    from seekcam.studies.results.grid import write_grid
+    from seekcam.studies.results.tools import MODEL
 
     thresholds = {r.row: r.plain.threshold for r in study.records() if r.seed == 0}
     pairs = [(row, study.folder(Run(row, 0)) / MODEL) for row in ROWS if row.name in (PLAIN, HIDE_AND_SEEK)]
@@ -112,7 +112,7 @@ def _make_grid(study: Study, tools: "RealTools", say: Say) -> None:
 
 
 def _make_ilsvrc(out: Path, data: Path, say: Say, *, again: bool) -> None:
-    from studies.results.ilsvrc import FOLDER, ilsvrc_report, score_stock_models
+    from seekcam.studies.results.ilsvrc import FOLDER, ilsvrc_report, score_stock_models
 
     file = out / "ilsvrc.json"
     if file.is_file() and not again:

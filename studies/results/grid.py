@@ -6,13 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from localization.datasets.dataset import LabelledPicture, PictureSet
-from localization.datasets.readable import MAX_PIXELS
-from localization.model import LocalizationModel
-from localization.overlay import paint_rgb
-from localization.pictures import Pixels, read_picture, save_picture
-from localization.pipeline import localize
-from localization.settings import AnalysisSettings, PaintSettings
+from seekcam.localization.datasets.dataset import LabelledPicture, PictureSet
+from seekcam.localization.datasets.readable import MAX_PIXELS
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.pictures import Pixels, read_picture, save_picture
+from seekcam.localization.pipeline import localize
+from seekcam.localization.settings import AnalysisSettings, PaintSettings
 
 SIDE = 224  # pixels of one panel
 GAP = 6

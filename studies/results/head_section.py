@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from studies.results.heads import HEAD_METRICS, HeadSummary
-from studies.results.markdown import bullets, markdown_table, signed, with_error, with_spread
-from studies.results.records import RunRecord
-from studies.results.sentences import clearness
-from studies.results.table import METRICS
+from seekcam.studies.results.heads import HEAD_METRICS, HeadSummary
+from seekcam.studies.results.markdown import bullets, markdown_table, signed, with_error, with_spread
+from seekcam.studies.results.records import RunRecord
+from seekcam.studies.results.sentences import clearness
+from seekcam.studies.results.table import METRICS
 
 BEFORE_HEADS = "not run with a head yet"
 TITLE = "Default map: objectness, where the head's judge keeps it"

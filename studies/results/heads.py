@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from studies.results.records import Kind, RunRecord
-from studies.results.rows import PLAIN, Row
-from studies.results.statistics import Difference, Spread, paired_difference, spread
-from studies.results.table import RowSummary
+from seekcam.studies.results.records import Kind, RunRecord
+from seekcam.studies.results.rows import PLAIN, Row
+from seekcam.studies.results.statistics import Difference, Spread, paired_difference, spread
+from seekcam.studies.results.table import RowSummary
 
 HEAD_METRICS = ("gt_known_loc", "top1_loc")  # those that a map can change
 

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from localization.errors import UserError
-from studies.results.records import Kind
-from studies.results.table import RowSummary
+from seekcam.localization.errors import UserError
+from seekcam.studies.results.records import Kind
+from seekcam.studies.results.table import RowSummary
 
 # Three of Okabe and Ito's colours that differ for every kind of colour vision ("Color Universal Design", 2008), and
 # three marks, so that the maps are told apart in grey too.

@@ -5,7 +5,7 @@ Localization", ICCV 2017 (ILSVRC 2012 validation); "Improved Techniques for the 
 (Tiny ImageNet, batch 256), which calls the methods CAM, HnS and GR.
 """
 
-from studies.results.markdown import markdown_table
+from seekcam.studies.results.markdown import markdown_table
 
 HEADINGS = ("method", "GT-known Loc", "Top-1 Loc", "Top-1 Clas")
 

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from localization.atomic import write_text
-from localization.datasets.dataset import LabelledPicture
-from localization.errors import UserError
+from seekcam.localization.atomic import write_text
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.errors import UserError
 
 IOU = 0.5  # a box is right from here on
 _DIGITS = 3  # of a stored IoU

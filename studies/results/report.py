@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from studies.results.circumstances import circumstances
-from studies.results.head_section import head_section
-from studies.results.heads import summarise_heads
-from studies.results.markdown import bullets, markdown_table, with_error, with_spread
-from studies.results.published import published_tables
-from studies.results.sentences import maps_compared, overview, seed_noise, verdicts
-from studies.results.table import METRICS, RowSummary
+from seekcam.studies.results.circumstances import circumstances
+from seekcam.studies.results.head_section import head_section
+from seekcam.studies.results.heads import summarise_heads
+from seekcam.studies.results.markdown import bullets, markdown_table, with_error, with_spread
+from seekcam.studies.results.published import published_tables
+from seekcam.studies.results.sentences import maps_compared, overview, seed_noise, verdicts
+from seekcam.studies.results.table import METRICS, RowSummary
 
 NOT_RUN = "not run yet"
 COMMANDS: Mapping[str, str] = {"small": "make results", "full": 'make results ARGS="--full"'}

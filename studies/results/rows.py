@@ -4,10 +4,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from localization.errors import UserError
-from training.augment.hide_and_seek import HideAndSeekConfig
-from training.augment.input_dropout import InputDropoutConfig
-from training.recipe import (
+from seekcam.localization.errors import UserError
+from seekcam.training.augment.hide_and_seek import HideAndSeekConfig
+from seekcam.training.augment.input_dropout import InputDropoutConfig
+from seekcam.training.recipe import (
     AugmentTable,
     DataTable,
     InputTable,

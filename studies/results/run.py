@@ -10,9 +10,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from studies.results.records import HeadVerdict, MapOutcome, RunRecord, load_records, truncated
-from studies.results.rows import ROWS, Row, Run, recipe_of
-from training.recipe import Recipe
+from seekcam.studies.results.records import HeadVerdict, MapOutcome, RunRecord, load_records, truncated
+from seekcam.studies.results.rows import ROWS, Row, Run, recipe_of
+from seekcam.training.recipe import Recipe
 
 Say = Callable[[str], None]  # one line for the person
 

@@ -10,29 +10,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.objectness import head_for
-from export.onnx import export_network
-from export.trained import describe_trained, rebuild
-from localization.atomic import write_text
-from localization.card import MapKind
-from localization.datasets.dataset import TEST, DatasetError, LabelledPicture, PictureSet
-from localization.datasets.layouts import read_pictures
-from localization.model import LocalizationModel
-from localization.pictures import Pixels
-from localization.score import score_model
-from localization.scores import Scores
-from localization.settings import AnalysisSettings
-from studies.results.machine import machine_in_words, today
-from studies.results.records import HeadVerdict, MapOutcome, fingerprint
-from studies.results.rows import Row
-from studies.results.run import Say, Scored, Trained
-from training.checkpoint import Checkpoint, CheckpointError
-from training.curves import EpochRow
-from training.failures import InterruptedRunError
-from training.fit import fit
-from training.networks.catalogue import build_network
-from training.progress import Silent
-from training.recipe import NetworkTable, Recipe
+from seekcam.export.objectness import head_for
+from seekcam.export.onnx import export_network
+from seekcam.export.trained import describe_trained, rebuild
+from seekcam.localization.atomic import write_text
+from seekcam.localization.card import MapKind
+from seekcam.localization.datasets.dataset import TEST, DatasetError, LabelledPicture, PictureSet
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.model import LocalizationModel
+from seekcam.localization.pictures import Pixels
+from seekcam.localization.score import score_model
+from seekcam.localization.scores import Scores
+from seekcam.localization.settings import AnalysisSettings
+from seekcam.studies.results.machine import machine_in_words, today
+from seekcam.studies.results.records import HeadVerdict, MapOutcome, fingerprint
+from seekcam.studies.results.rows import Row
+from seekcam.studies.results.run import Say, Scored, Trained
+from seekcam.training.checkpoint import Checkpoint, CheckpointError
+from seekcam.training.curves import EpochRow
+from seekcam.training.failures import InterruptedRunError
+from seekcam.training.fit import fit
+from seekcam.training.networks.catalogue import build_network
+from seekcam.training.progress import Silent
+from seekcam.training.recipe import NetworkTable, Recipe
 
 MODEL = "model.onnx"  # in the run folder
 # Beside it, written last; a model from before heads lies there without this file, and is made again.

@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 from pydantic import SecretStr
 from skimage.data import chelsea
 
-from streamer.config import ServerConfig, SourceSpec
-from studies.chromium import FLAGS as LOCAL_FLAGS
-from studies.chromium import camera_flags, find_chromium
+from seekcam.streamer.config import ServerConfig, SourceSpec
+from seekcam.studies.chromium import FLAGS as LOCAL_FLAGS
+from seekcam.studies.chromium import camera_flags, find_chromium
 from tests.browser.pages import Server, Visitor, serve
 from tests.browser.painter_page import HEIGHT, WIDTH, Painter, Pixels, open_page
 

@@ -13,8 +13,8 @@ from aiohttp import web
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from streamer.config import ServerConfig
-from streamer.server import create_app
+from seekcam.streamer.config import ServerConfig
+from seekcam.streamer.server import create_app
 
 PATIENCE = 150  # tries, ten a second
 START_LIMIT = 60.0  # seconds to load the model

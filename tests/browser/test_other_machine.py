@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, expect
 
-from studies.chromium import camera_flags
+from seekcam.studies.chromium import camera_flags
 from tests.browser.conftest import FLAGS, TOKEN
 from tests.browser.pages import CATS, Visitor, eventually, is_marked
 from tests.certificates import self_signed

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from localization.layout import lay_out
-from localization.prediction import Box, ClassMap
-from localization.settings import PaintSettings
+from seekcam.localization.layout import lay_out
+from seekcam.localization.prediction import Box, ClassMap
+from seekcam.localization.settings import PaintSettings
 from tests.browser.painter_page import HEIGHT, LOOK, WIDTH, Painter, Pixels, blob, pane, predict, rgba
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from streamer.config import ServerConfig
+from seekcam.streamer.config import ServerConfig
 from tests.browser.pages import CATS, Server, Visitor, eventually, serve, start
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from streamer.config import ServerConfig
+from seekcam.streamer.config import ServerConfig
 from tests.browser.conftest import TOKEN
 from tests.browser.pages import Server, Visitor, serve, start
 

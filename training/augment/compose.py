@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from localization.errors import UserError
-from training.augment.augmentation import Step, Targets
-from training.augment.crop import random_crop_flip
-from training.augment.cutmix import CutMix
-from training.augment.googlenet_resize import GoogLeNetResize
-from training.augment.hide_and_seek import HideAndSeek
-from training.augment.input_dropout import InputDropout
-from training.draws import Draws, sample_keys
-from training.recipe import AugmentStep, AugmentTable, InputTable
+from seekcam.localization.errors import UserError
+from seekcam.training.augment.augmentation import Step, Targets
+from seekcam.training.augment.crop import random_crop_flip
+from seekcam.training.augment.cutmix import CutMix
+from seekcam.training.augment.googlenet_resize import GoogLeNetResize
+from seekcam.training.augment.hide_and_seek import HideAndSeek
+from seekcam.training.augment.input_dropout import InputDropout
+from seekcam.training.draws import Draws, sample_keys
+from seekcam.training.recipe import AugmentStep, AugmentTable, InputTable
 
 RGB = tuple[float, float, float]
 

@@ -18,8 +18,8 @@ import torch
 from pydantic import with_config
 from torch import Tensor, nn
 
-from training.augment.augmentation import Targets
-from training.draws import Draws
+from seekcam.training.augment.augmentation import Targets
+from seekcam.training.draws import Draws
 
 
 @with_config(extra="forbid")

@@ -11,9 +11,9 @@ ICCV 2017, for BatchNorm in the place of local response normalisation (LRN). No 
 
 from torch import Tensor, nn
 
-from training.networks.gap import GapNetwork, he_initialise
-from training.networks.network import Features
-from training.networks.sizes import SMALLEST, SPREAD_STRIDE, check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork, he_initialise
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import SMALLEST, SPREAD_STRIDE, check_input_size, choose_map_stride
 
 MAP_STRIDE = 16
 CAM_CHANNELS = 512

@@ -9,19 +9,19 @@ from typing import Any, Protocol
 
 from torchvision import models
 
-from training.networks import alexnet, efficientnet_lite, googlenet, mobilenet, preact_resnet, resnet, vgg
-from training.networks.alexnet import AlexNet
-from training.networks.efficientnet_lite import LITE0, LITE1, LITE2, EfficientNetLite
-from training.networks.efficientnet_lite import Variant as LiteVariant
-from training.networks.gap import GapNetwork, freeze_batchnorm
-from training.networks.googlenet import GoogLeNet
-from training.networks.mobilenet import MobileNetV3
-from training.networks.network import NetworkError
-from training.networks.preact_resnet import PreActResNet
-from training.networks.resnet import ResNet
-from training.networks.vgg import VGG16
-from training.networks.weights import PublishedWeights, load_weights, read_weights, torchvision_weights
-from training.recipe import NetworkTable
+from seekcam.training.networks import alexnet, efficientnet_lite, googlenet, mobilenet, preact_resnet, resnet, vgg
+from seekcam.training.networks.alexnet import AlexNet
+from seekcam.training.networks.efficientnet_lite import LITE0, LITE1, LITE2, EfficientNetLite
+from seekcam.training.networks.efficientnet_lite import Variant as LiteVariant
+from seekcam.training.networks.gap import GapNetwork, freeze_batchnorm
+from seekcam.training.networks.googlenet import GoogLeNet
+from seekcam.training.networks.mobilenet import MobileNetV3
+from seekcam.training.networks.network import NetworkError
+from seekcam.training.networks.preact_resnet import PreActResNet
+from seekcam.training.networks.resnet import ResNet
+from seekcam.training.networks.vgg import VGG16
+from seekcam.training.networks.weights import PublishedWeights, load_weights, read_weights, torchvision_weights
+from seekcam.training.recipe import NetworkTable
 
 
 class Builder(Protocol):

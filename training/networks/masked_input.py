@@ -6,9 +6,9 @@ a frame in the same way each time.
 
 from torch import Tensor, nn
 
-from training.augment.input_dropout import fixed_mask
-from training.networks.network import Features, TrainableNetwork
-from training.recipe import AugmentTable, InputTable
+from seekcam.training.augment.input_dropout import fixed_mask
+from seekcam.training.networks.network import Features, TrainableNetwork
+from seekcam.training.recipe import AugmentTable, InputTable
 
 
 class MaskedInput(nn.Module):

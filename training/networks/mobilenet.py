@@ -14,9 +14,9 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation
 
-from training.networks.gap import GapNetwork, batchnorm_layers
-from training.networks.network import Features
-from training.networks.sizes import check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork, batchnorm_layers
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import check_input_size, choose_map_stride
 
 MAP_STRIDE = 32
 MAP_STRIDES = (16, 32)

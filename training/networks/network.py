@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 
 class NetworkError(UserError):

@@ -13,9 +13,9 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from training.networks.gap import GapNetwork, he_initialise
-from training.networks.network import Features
-from training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork, he_initialise
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
 
 BLOCKS_18 = (2, 2, 2, 2)  # per stage
 BLOCKS_34 = (3, 4, 6, 3)

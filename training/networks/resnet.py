@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from training.networks.gap import GapNetwork
-from training.networks.network import Features
-from training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
 
 MAP_STRIDE = 32
 MAP_STRIDES = (8, 16, 32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from training.networks.network import NetworkError
+from seekcam.training.networks.network import NetworkError
 
 SPREAD_STRIDE = 16  # pixels per cell of the features that spread the maps
 SMALLEST = 32  # pixels: two of those cells a side; one alone can spread nothing

@@ -13,9 +13,9 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from training.networks.gap import GapNetwork, he_initialise
-from training.networks.network import Features
-from training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
+from seekcam.training.networks.gap import GapNetwork, he_initialise
+from seekcam.training.networks.network import Features
+from seekcam.training.networks.sizes import SPREAD_STRIDE, check_input_size, choose_map_stride
 
 # Channels of the 3 x 3 convolutions, stage by stage; all stages but the last end in a 2 x 2 pooling.
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.networks.gap import GapNetwork
-from training.networks.network import NetworkError
+from seekcam.training.networks.gap import GapNetwork
+from seekcam.training.networks.network import NetworkError
 
 NAMED = 3  # differences that a message lists
 

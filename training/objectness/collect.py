@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localization.datasets.dataset import LabelledPicture
-from localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
-from localization.errors import UserError
-from localization.pictures import Pixels, read_picture
-from training.affinity import unit_cells
-from training.networks.network import Network
-from training.objectness.teacher import teach
-from training.objectness.views import generator, picture_views
+from seekcam.localization.datasets.dataset import LabelledPicture
+from seekcam.localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
+from seekcam.localization.errors import UserError
+from seekcam.localization.pictures import Pixels, read_picture
+from seekcam.training.affinity import unit_cells
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.teacher import teach
+from seekcam.training.objectness.views import generator, picture_views
 
 KEEP = 0.1  # probability of the label below which a view teaches nothing: the map would be one of something else
 BATCH = 16  # pictures of one run; their views go in together

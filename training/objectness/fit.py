@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from training.objectness.collect import Cells
-from training.objectness.head import HIDDEN, ObjectnessHead
+from seekcam.training.objectness.collect import Cells
+from seekcam.training.objectness.head import HIDDEN, ObjectnessHead
 
 UPDATES = 700
 CELLS = 4096  # of one update

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from localization.atomic import write_bytes
-from localization.errors import UserError
-from training.networks.network import Network
+from seekcam.localization.atomic import write_bytes
+from seekcam.localization.errors import UserError
+from seekcam.training.networks.network import Network
 
 HIDDEN = 64  # 16 to 256 did not matter
 

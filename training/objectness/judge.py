@@ -17,17 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from localization.boxes import find_boxes
-from localization.datasets.readable import MAX_PIXELS
-from localization.errors import UserError
-from localization.pictures import Pixels, read_picture, squash
-from localization.prediction import Rectangle
-from training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, otsu, spread_maps, unit_cells, walk
-from training.networks.network import Network
-from training.objectness.collect import KEEP, Input, Item, normalised
-from training.objectness.head import ObjectnessHead
-from training.objectness.rule import CUT, objectness_maps
-from training.objectness.views import generator
+from seekcam.localization.boxes import find_boxes
+from seekcam.localization.datasets.readable import MAX_PIXELS
+from seekcam.localization.errors import UserError
+from seekcam.localization.pictures import Pixels, read_picture, squash
+from seekcam.localization.prediction import Rectangle
+from seekcam.training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, otsu, spread_maps, unit_cells, walk
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.collect import KEEP, Input, Item, normalised
+from seekcam.training.objectness.head import ObjectnessHead
+from seekcam.training.objectness.rule import CUT, objectness_maps
+from seekcam.training.objectness.views import generator
 
 SHRUNK = 0.6  # side of the copy, of the frame's
 BATCH = 16

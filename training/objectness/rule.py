@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, unit_cells, walk
-from training.objectness.head import ObjectnessHead
+from seekcam.training.affinity import GUIDED_POWER, GUIDED_REPEATS, grid_of, unit_cells, walk
+from seekcam.training.objectness.head import ObjectnessHead
 
 CUT = 0.5  # what is at least as much a thing of this class as not
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
-from localization.datasets.splits import evenly
-from training.networks.network import Network
-from training.objectness.collect import Input, Item, collect
-from training.objectness.fit import TooFewViewsError, fit
-from training.objectness.head import FEATURES, ObjectnessHead, fingerprint
-from training.objectness.judge import LEAST, Verdict, judge
+from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
+from seekcam.localization.datasets.splits import evenly
+from seekcam.training.networks.network import Network
+from seekcam.training.objectness.collect import Input, Item, collect
+from seekcam.training.objectness.fit import TooFewViewsError, fit
+from seekcam.training.objectness.head import FEATURES, ObjectnessHead, fingerprint
+from seekcam.training.objectness.judge import LEAST, Verdict, judge
 
 FITTED_ON = 1000  # pictures at most; 250 are nearly as good
 JUDGED_ON = 200

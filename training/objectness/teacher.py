@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from training.affinity import AFFINITY_POWER, otsu, unit_cells, walk
+from seekcam.training.affinity import AFFINITY_POWER, otsu, unit_cells, walk
 
 WALKS = 6  # twice those of a map that is shown: the truth should be whole rather than sharp
 BAND = 4.0  # how fast trust grows with a cell's distance to the cut: to its full at a quarter

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from localization.pictures import Pixels, squash
+from seekcam.localization.pictures import Pixels, squash
 
 CROP_AREA = (0.25, 0.9)  # of the picture: a thing is seen at other sizes, and cut by the border
 CROP_ASPECT = 0.4  # its aspect is within exp(-0.4) to exp(0.4) of the picture's

@@ -12,27 +12,27 @@ from typing import Annotated
 
 import typer
 
-from localization.errors import UserError
+from seekcam.localization.errors import UserError
 
 ROOMS = {
-    "streamer.cli": {
+    "seekcam.streamer.cli": {
         "serve": "Show live localization in a browser.",
         "annotate": "Localize in pictures, folders, videos or a camera, and write annotated files.",
         "bench": "Measure frames per second and milliseconds per stage.",
         "doctor": "Look at this machine and say what works and what to do.",
     },
-    "training.cli": {
+    "seekcam.training.cli": {
         "train": "Train a network on a folder of labelled pictures.",
     },
-    "export.cli": {
+    "seekcam.export.cli": {
         "export": "Make a model file out of a training's checkpoint, and calibrate it.",
         "train-objectness": "Fit a head that tells what is a thing at all, without boxes.",
         "models": "List, show and build model files.",
     },
-    "studies.results.cli": {
+    "seekcam.studies.results.cli": {
         "results": "Train and score the rows of the results table, and write docs/results/.",
     },
-    "studies.cli": {
+    "seekcam.studies.cli": {
         "evaluate": "Score a model file on labelled pictures.",
     },
 }  # room's module -> verb -> one line of help
@@ -85,7 +85,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,46 @@
+"""`import seekcam`: what README's lines use is there, and does the work of the verbs."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+import seekcam
+from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.localization.score import score_model
+from tests.exported import boxed_folder
+
+
+def test_every_name_is_there_and_no_other() -> None:
+    for name in seekcam.__all__:
+        assert getattr(seekcam, name) is not None
+    assert set(seekcam.__all__) <= set(dir(seekcam))
+    assert seekcam.__version__ == version("seekcam")
+    with pytest.raises(AttributeError, match="has no attribute 'localise'"):
+        seekcam.localise  # noqa: B018
+
+
+def test_a_picture_is_localized_and_annotated(default_model_path: Path, tmp_path: Path) -> None:
+    model = seekcam.LocalizationModel(default_model_path, "cpu")
+    assert seekcam.localize(model, data.chelsea()).boxes[0].name in ("Egyptian cat", "tabby", "tiger cat")
+    Image.fromarray(data.chelsea()).save(tmp_path / "cat.png")
+    written = seekcam.annotate(
+        tmp_path / "cat.png", tmp_path / "seen.png", provider="cpu", model=str(default_model_path), classes="tabby"
+    )
+    assert (written.output, written.kind, written.done) == (tmp_path / "seen.png", "picture", 1)
+    assert np.asarray(Image.open(tmp_path / "seen.png")).shape == data.chelsea().shape
+    with pytest.raises(seekcam.UserError, match="exists"):
+        seekcam.annotate(tmp_path / "cat.png", tmp_path / "seen.png", model=str(default_model_path))
+
+
+def test_a_folder_is_scored_as_the_verb_scores_it(small_model_path: Path, tmp_path: Path) -> None:
+    folder = boxed_folder(tmp_path / "animals")
+    scores = seekcam.evaluate(small_model_path, folder, provider="cpu", part="all", limit=9, min_score=0.0)
+    model = seekcam.LocalizationModel(small_model_path, "cpu")
+    settings = seekcam.AnalysisSettings(min_score=0.0)
+    assert scores.to_json() == score_model(model, read_pictures(folder), settings, part="all", limit=9).to_json()
+    with pytest.raises(seekcam.UserError, match="one model at a time"):
+        seekcam.evaluate(small_model_path, folder, provider="cpu", compare=":spread")
