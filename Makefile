@@ -23,7 +23,7 @@ setup: $(READY) ## Bring everything into .venv (done once; again when requiremen
 run: $(READY) ## Serve the page on http://127.0.0.1:8000; options: make run ARGS="--port 9000"
 	$(BIN)/seekcam serve $(ARGS)
 
-test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/test_boxes.py
+test: $(READY) browser ## Run the tests but for the slow ones; one file: make test ARGS=tests/localization/test_boxes.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser" $(ARGS) || $(NONE_CHOSEN)
 	$(BIN)/python -m pytest -q -m "browser and not slow" $(WITHOUT_CHROMIUM) $(or $(ARGS),tests/browser) || $(NONE_CHOSEN)
 
@@ -47,7 +47,7 @@ results: $(READY) ## Make the tables of docs/results/ from SEEKCAM_DATA (hours; 
 	$(BIN)/seekcam results $(ARGS)
 
 picture: $(READY) ## Make the README's picture again
-	$(BIN)/python -m seekcam.studies.picture docs/picture.jpg
+	$(BIN)/python -m seekcam.studies.readme_picture docs/picture.jpg
 
 lock: $(READY) ## Choose new versions and write requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --upgrade \

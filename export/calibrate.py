@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seekcam.datasets.dataset import TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.datasets.readable import MAX_PIXELS
+from seekcam.evaluation.scoring import ALL, best_fixed_threshold, chosen_part
 from seekcam.localization.card import ModelCard
-from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, LabelledPicture, PictureSet
-from seekcam.localization.datasets.layouts import read_pictures
-from seekcam.localization.datasets.readable import MAX_PIXELS
 from seekcam.localization.errors import UserError
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import read_picture
 from seekcam.localization.pipeline import fit_picture
-from seekcam.localization.score import ALL, best_fixed_threshold, chosen_part
 
 QUANTISED_ON = 64  # pictures that the ranges of 8 bits are measured on
 GATED_ON = 200  # pictures that a precision is compared on: a mean correlation to about .001

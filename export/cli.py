@@ -84,7 +84,7 @@ def export_model(
     # So that a file begun is taken away when the process is told to end, as it is on Ctrl-C.
     signal.signal(signal.SIGTERM, _leave)
     with console.status("importing PyTorch"):
-        from seekcam.export.command import ExportOptions, run
+        from seekcam.export.export_verb import ExportOptions, run
     options = ExportOptions(
         source=source,
         out=out,

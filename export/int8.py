@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+from seekcam.export.compare_outputs import BATCH, look_all
 from seekcam.export.gate import GateReport, compare
-from seekcam.export.looks import BATCH, look_all
 from seekcam.localization.card import ModelCard
 from seekcam.localization.model import LocalizationModel
 

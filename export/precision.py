@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from seekcam.export.compare_outputs import look_all
 from seekcam.export.fp16 import to_fp16
 from seekcam.export.gate import BOX_IOU, MAP_CORRELATION, GateReport, compare
 from seekcam.export.int8 import to_int8
-from seekcam.export.looks import look_all
 from seekcam.export.onnx import ExportError, set_card
 from seekcam.localization.model import LocalizationModel, read_card
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seekcam.export.objectness import head_for
-from seekcam.export.published import catalogue_network
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.export.catalogue_network import catalogue_network
+from seekcam.export.objectness_head import head_for
 from seekcam.export.trained import describe_trained, find_checkpoint, rebuild
 from seekcam.localization.card import ModelCard
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.errors import UserError
 from seekcam.training.checkpoint import Checkpoint
 from seekcam.training.networks.network import Network

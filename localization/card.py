@@ -84,7 +84,7 @@ class ModelCard:
         """
         if METADATA_KEY not in metadata:
             raise ModelFileError(
-                f"{file} has no seekcam card: write it again with `export_cam_network` from `export.own`."
+                f"{file} has no seekcam card: write it again with `export_cam_network` from `export.custom`."
             )
         try:
             document = json.loads(metadata[METADATA_KEY])

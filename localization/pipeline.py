@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seekcam.localization.bars import find_bars
 from seekcam.localization.boxes import ScoredRectangle, find_boxes, otsu, two_stage_threshold
 from seekcam.localization.card import MapKind, ModelCard
+from seekcam.localization.class_tracker import ClassTracker
 from seekcam.localization.model import LocalizationModel, RawOutputs
 from seekcam.localization.pictures import squash
 from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
@@ -23,7 +24,6 @@ from seekcam.localization.region import WHOLE, Region, box_in_frame, grid_in_fra
 from seekcam.localization.second_look import CUT, SecondLooks, better, found, wanted, whole_pixels
 from seekcam.localization.settings import Analysis, AnalysisSettings, resolve
 from seekcam.localization.steady import Steady
-from seekcam.localization.temporal import ClassTracker
 
 # Cuts a region out of a whole picture and fits it: RGB uint8 [S, S, 3], and the region to the pixel, as it was cut.
 Cut = Callable[[Region], tuple[NDArray[np.uint8], Region]]

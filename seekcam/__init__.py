@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seekcam.export.own import export_cam_network
+    from seekcam.export.custom import export_cam_network
     from seekcam.facade import annotate, evaluate, model_file
     from seekcam.localization.errors import UserError
     from seekcam.localization.model import LocalizationModel
@@ -40,7 +40,7 @@ _HOMES = {
     "UserError": "seekcam.localization.errors",
     "annotate": "seekcam.facade",
     "evaluate": "seekcam.facade",
-    "export_cam_network": "seekcam.export.own",
+    "export_cam_network": "seekcam.export.custom",
     "localize": "seekcam.localization.pipeline",
     "model_file": "seekcam.facade",
 }

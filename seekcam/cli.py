@@ -32,7 +32,7 @@ ROOMS = {
     "seekcam.studies.results.cli": {
         "results": "Train and score the rows of the results table, and write docs/results/.",
     },
-    "seekcam.studies.cli": {
+    "seekcam.evaluation.cli": {
         "evaluate": "Score a model file on labelled pictures.",
     },
 }  # room's module -> verb -> one line of help

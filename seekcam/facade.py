@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seekcam.evaluation.scores import Scores
 from seekcam.localization.library import ModelLibrary
-from seekcam.localization.scores import Scores
 from seekcam.streamer.annotate.plan import Summary
 
 
@@ -44,7 +44,7 @@ def evaluate(
     Raises:
         UserError: something that was given cannot be used.
     """
-    from seekcam.studies.evaluate import score_on
+    from seekcam.evaluation.evaluate_verb import score_on
 
     boxes = None if annotations is None else Path(annotations)
     return score_on(str(model), Path(data), settings, part=part, annotations=boxes, limit=limit, provider=provider)
@@ -72,7 +72,7 @@ def annotate(
     Raises:
         UserError: something that was given cannot be used.
     """
-    from seekcam.streamer.annotate.command import annotate as write
+    from seekcam.streamer.annotate.annotate_verb import annotate as write
 
     file = None if output is None else Path(output)
     predictions = None if sidecar is None else Path(sidecar)

@@ -42,7 +42,13 @@ def bench(
     """Measure frames per second and milliseconds per stage."""
     from rich.console import Console
 
-    from seekcam.streamer.bench.command import BenchOptions, bench_end_to_end, bench_stages, parse_batches, parse_mode
+    from seekcam.streamer.bench.bench_verb import (
+        BenchOptions,
+        bench_end_to_end,
+        bench_stages,
+        parse_batches,
+        parse_mode,
+    )
 
     options = BenchOptions(
         model=model,
@@ -97,7 +103,7 @@ def annotate(
     """
     from rich.console import Console
 
-    from seekcam.streamer.annotate.command import run
+    from seekcam.streamer.annotate.annotate_verb import run
 
     chosen: dict[str, object] = {
         "model": model, "classes": classes, "top_k": top_k, "method": method, "map": map_kind, "box": box,

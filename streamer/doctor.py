@@ -162,7 +162,7 @@ def check_recordings(config: ServerConfig) -> Finding:
 
 def check_fonts() -> Finding:
     """Whether labels can be written in other scripts than the built-in font's."""
-    from seekcam.localization.fonts import coverage
+    from seekcam.localization.painting.fonts import coverage
 
     unwritten = [word for word in SCRIPTS.split() if coverage(word) < 1]
     if unwritten:

@@ -23,9 +23,9 @@ from seekcam.localization.card import ModelCard
 from seekcam.localization.model import LocalizationModel, read_card
 from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
 from seekcam.localization.prediction import Prediction
-from seekcam.streamer.closer import Picture, cut_of
 from seekcam.streamer.cpus import inference_threads
-from seekcam.streamer.frames import fit_frame, luma
+from seekcam.streamer.media.closer import Picture, cut_of
+from seekcam.streamer.media.frames import fit_frame, luma
 
 logger = logging.getLogger(__name__)
 

@@ -17,18 +17,18 @@ from seekcam.localization.errors import UserError
 from seekcam.localization.library import ModelLibrary
 from seekcam.localization.prediction import Prediction
 from seekcam.localization.settings import PAINT_NAMES, AnalysisSettings, PaintSettings, Settings
-from seekcam.streamer import gathering, rtc
 from seekcam.streamer.config import ServerConfig, is_loopback
-from seekcam.streamer.recorder import Recording
-from seekcam.streamer.recording import Recorders
-from seekcam.streamer.recordings import RecordingStore
+from seekcam.streamer.recordings.file_writer import Recording
+from seekcam.streamer.recordings.recording_tasks import Recorders
+from seekcam.streamer.recordings.store import RecordingStore
 from seekcam.streamer.scheduler import Scheduler
 from seekcam.streamer.served_models import ServedModels
-from seekcam.streamer.source_streams import SourceStreams
-from seekcam.streamer.sources import SourceReader
+from seekcam.streamer.sources.reader import SourceReader
+from seekcam.streamer.sources.source_streams import SourceStreams
 from seekcam.streamer.stream import Stream
 from seekcam.streamer.telemetry import Telemetry
-from seekcam.streamer.viewer import Viewer
+from seekcam.streamer.viewers.viewer import Viewer
+from seekcam.streamer.webrtc import gathering, rtc
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from seekcam.localization.bars import BarTracker
 from seekcam.localization.card import ModelCard
 from seekcam.localization.errors import ModelFileError, UnknownModelError
-from seekcam.localization.following import Following
 from seekcam.localization.library import ModelLibrary
 from seekcam.localization.model import read_card
 from seekcam.localization.pipeline import FrameRequest
 from seekcam.localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
-from seekcam.streamer.closer import Picture
+from seekcam.localization.stream_memory import Following
 from seekcam.streamer.engine import Job, LocalEngine
+from seekcam.streamer.media.closer import Picture
 
 logger = logging.getLogger(__name__)
 

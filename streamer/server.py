@@ -13,11 +13,14 @@ from pathlib import Path
 from aiohttp import web
 
 from seekcam.localization.errors import UserError
-from seekcam.streamer import health, localize_api, models_api, openapi, recordings_api, signaling, whip
 from seekcam.streamer.config import ConfigError, ServerConfig
-from seekcam.streamer.cross_origin import allow_pages
+from seekcam.streamer.http import localize_api, models_api, openapi, recordings_api
+from seekcam.streamer.http import status as health
+from seekcam.streamer.http.cors import allow_pages
+from seekcam.streamer.http.security import AccessLog, Handler, add_headers, check_site, check_token
 from seekcam.streamer.hub import HUB, Hub
-from seekcam.streamer.security import AccessLog, Handler, add_headers, check_site, check_token
+from seekcam.streamer.signaling import sessions as signaling
+from seekcam.streamer.signaling import whip
 from seekcam.streamer.telemetry import watch_loop
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ import av
 
 from seekcam.localization.bars import BarTracker
 from seekcam.localization.errors import UserError
-from seekcam.localization.following import Following
 from seekcam.localization.prediction import Prediction
 from seekcam.localization.settings import AnalysisSettings, Settings
+from seekcam.localization.stream_memory import Following
 from seekcam.streamer.scheduler import Lane, Scheduler
 from seekcam.streamer.served_models import Side, Sides
 from seekcam.streamer.telemetry import Telemetry

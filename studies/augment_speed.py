@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from seekcam.localization.errors import UserError
-from seekcam.studies.command import run
+from seekcam.studies.study import run
 from seekcam.training.augment.compose import Augmentation, build_augmentation
 from seekcam.training.loss import mixed_cross_entropy
 from seekcam.training.memory import keep_freed_memory

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seekcam.evaluation.metrics import iou
 from seekcam.localization.boxes import find_boxes
-from seekcam.localization.metrics import iou
 from seekcam.localization.prediction import Rectangle
 
 Float32 = NDArray[np.float32]

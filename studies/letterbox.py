@@ -15,21 +15,21 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from seekcam.datasets.dataset import LabelledPicture
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.class_match import match_classes
+from seekcam.evaluation.metrics import best_iou
 from seekcam.localization.bars import find_bars
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.dataset import LabelledPicture
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.localization.metrics import best_iou
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import Pixels, decode_picture, read_picture
 from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
 from seekcam.localization.prediction import Rectangle
 from seekcam.localization.region import WHOLE, Region, box_in_frame
 from seekcam.localization.settings import AnalysisSettings, resolve
-from seekcam.studies.clips.judge import paired
-from seekcam.studies.command import run
+from seekcam.studies.clips.clip_scores import paired
+from seekcam.studies.study import run
 
 # Width and height of the picture, and of the frame around it, in pixels.
 COPIES = {"pillarbox": ((640, 480), (854, 480)), "letterbox": ((640, 360), (640, 480))}

@@ -16,7 +16,7 @@ from rich.progress import track
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
 from seekcam.localization.model import LocalizationModel
-from seekcam.studies.command import run
+from seekcam.studies.study import run
 
 OLD = ("logits", "chosen", "affinity", "affinity_threshold")
 NEW = ("logits", "chosen", "spread")

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.streamer.bench.clip import MovingPhotograph
+from seekcam.streamer.bench.bench_report import machine_load
 from seekcam.streamer.bench.end_to_end import measure_end_to_end
-from seekcam.streamer.bench.report import machine_load
+from seekcam.streamer.bench.moving_photograph import MovingPhotograph
 from seekcam.streamer.bench.server_process import BenchError, running_server
-from seekcam.streamer.returns import MODES, Mode
-from seekcam.studies.command import run
+from seekcam.streamer.viewers.outputs import MODES, Mode
 from seekcam.studies.floor_model import write_floor_model
+from seekcam.studies.study import run
 from seekcam.studies.verdict import Verdict, conclude
 
 FPS = 30.0

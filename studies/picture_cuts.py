@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.layouts import read_pictures
-from seekcam.localization.datasets.readable import MAX_PIXELS
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.datasets.readable import MAX_PIXELS
+from seekcam.evaluation.class_match import match_classes
+from seekcam.evaluation.metrics import best_iou
+from seekcam.evaluation.paired import paired_difference
+from seekcam.evaluation.scoring import chosen_part
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.localization.metrics import best_iou
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import read_picture
 from seekcam.localization.pipeline import fit_picture
 from seekcam.localization.prediction import Rectangle
-from seekcam.localization.score import chosen_part
-from seekcam.studies.command import run
 from seekcam.studies.cut_ways import (
     CUTS,
     FIXED,
@@ -46,7 +46,7 @@ from seekcam.studies.cut_ways import (
     taught,
 )
 from seekcam.studies.results.markdown import markdown_table, with_error
-from seekcam.studies.results.statistics import paired_difference
+from seekcam.studies.study import run
 
 SIDE = 224  # pixels: the grid on which boxes are measured
 PULLS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -21,7 +21,7 @@ from rich.table import Table
 from seekcam.localization.library import ModelLibrary
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pipeline import localize
-from seekcam.studies.command import run
+from seekcam.studies.study import run
 
 WARM_UP = 5  # turns that are not counted
 SEED = 0

@@ -20,19 +20,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.class_match import match_classes
+from seekcam.export.compare_outputs import look_all
 from seekcam.export.gate import compare
-from seekcam.export.looks import look_all
 from seekcam.localization.card import ModelCard
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import read_picture
-from seekcam.streamer.bench.clip import MovingPhotograph
-from seekcam.streamer.encoding import VIDEO_TIME_BASE, open_encoder
-from seekcam.streamer.frames import fit_frame
-from seekcam.studies.command import run
+from seekcam.streamer.bench.moving_photograph import MovingPhotograph
+from seekcam.streamer.media.frames import fit_frame
+from seekcam.streamer.webrtc.encoders import VIDEO_TIME_BASE, open_encoder
+from seekcam.studies.study import run
 
 FPS = 30
 FRAMES = 15  # until the encoder has found its balance; the last one counts

@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.dataset import LabelledPicture
-from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.datasets.dataset import LabelledPicture
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.class_match import match_classes
+from seekcam.evaluation.metrics import best_iou
+from seekcam.evaluation.paired import paired_difference
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.localization.metrics import best_iou
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import read_picture
 from seekcam.localization.pipeline import FrameRequest, cut_picture, fit_picture, localize_batch, look_again
 from seekcam.localization.prediction import Prediction, Rectangle
 from seekcam.localization.second_look import SecondLooks, area
 from seekcam.localization.settings import AnalysisSettings, resolve
-from seekcam.studies.command import run
 from seekcam.studies.results.markdown import markdown_table, signed, with_error
-from seekcam.studies.results.statistics import paired_difference
 from seekcam.studies.small_frames import FPS, panned, still, thing_of
+from seekcam.studies.study import run
 
 EDGES = (0.02, 0.05, 0.15, 0.35)  # of the frame: where the thing's sizes are parted
 NAMES = ("under 2 %", "2 to 5 %", "5 to 15 %", "15 to 35 %", "over 35 %")

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.datasets.read_pictures import read_pictures
 from seekcam.localization.errors import UserError
 from seekcam.training.checkpoint import Checkpoint
 from seekcam.training.fit import fit

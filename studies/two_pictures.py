@@ -15,20 +15,20 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from seekcam.datasets.dataset import LabelledPicture
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.class_match import match_classes
+from seekcam.evaluation.metrics import best_iou
 from seekcam.localization.card import MapKind
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.dataset import LabelledPicture
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.localization.metrics import best_iou
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import Pixels, read_picture, squash
 from seekcam.localization.pipeline import localize
 from seekcam.localization.region import Region, box_in_frame
 from seekcam.localization.settings import AnalysisSettings
-from seekcam.studies.clips.judge import paired
-from seekcam.studies.command import run
+from seekcam.studies.clips.clip_scores import paired
+from seekcam.studies.study import run
 
 SIDE = 320  # pixels of each picture in the frame
 MAX_PIXELS = 10**8

@@ -18,7 +18,7 @@ def small_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second model, `small`: random weights, five classes, two of them ImageNet's, and never "not sure"."""
     # Imported here: most tests need no torch.
     from seekcam.export.onnx import describe_network, export_network
-    from tests.networks import SIDE, TinyNetwork
+    from tests.helpers.networks import SIDE, TinyNetwork
 
     network = TinyNetwork(classes=5, seed=3).eval()
     card = describe_network(

@@ -13,18 +13,24 @@ ROOT = Path(__file__).parent.parent
 # What each room may import of the others. The .onnx file is the only interface between streamer and export.
 BELOW = {
     "localization": set[str](),
-    "training": {"localization"},
-    "export": {"localization", "training"},
+    "datasets": {"localization"},
+    "evaluation": {"localization", "datasets"},
+    "training": {"localization", "datasets"},
+    "export": {"localization", "datasets", "evaluation", "training"},
     "streamer": {"localization"},
-    "studies": {"localization", "training", "export", "streamer"},
+    "studies": {"localization", "datasets", "evaluation", "training", "export", "streamer"},
 }
 ROOMS = set(BELOW)
+_TORCH = {"torch", "torchvision", "onnx"}
+_NETWORK = {"aiohttp", "aiortc", "asyncio", "socket"}
 # Libraries that would carry a room's job into another room.
 FORBIDDEN = {
-    "localization": {"torch", "torchvision", "onnx", "av", "aiohttp", "aiortc", "asyncio", "socket"},
-    "training": {"onnx", "onnxruntime", "aiohttp", "aiortc", "asyncio", "socket"},
-    "export": {"aiohttp", "aiortc", "asyncio", "socket"},
-    "streamer": {"torch", "torchvision", "onnx", "onnxscript"},
+    "localization": _TORCH | _NETWORK | {"av"},
+    "datasets": _TORCH | _NETWORK | {"av", "onnxruntime"},
+    "evaluation": _TORCH | _NETWORK | {"av"},
+    "training": _NETWORK | {"onnx", "onnxruntime"},
+    "export": _NETWORK,
+    "streamer": _TORCH | {"onnxscript"},
     "studies": {"aiohttp", "aiortc"},
 }
 

@@ -9,9 +9,9 @@ from PIL import Image
 from skimage import data
 
 import seekcam
-from seekcam.localization.datasets.layouts import read_pictures
-from seekcam.localization.score import score_model
-from tests.exported import boxed_folder
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.scoring import score_model
+from tests.helpers.exported import boxed_folder
 
 
 def test_every_name_is_there_and_no_other() -> None:

@@ -60,7 +60,7 @@ def train(
     """
     from rich.console import Console
 
-    from seekcam.localization.datasets.layouts import read_pictures
+    from seekcam.datasets.read_pictures import read_pictures
     from seekcam.training.console import ConsoleReport
 
     given = {"schedule.epochs": epochs, "schedule.batch": batch, "seed": seed, "hardware.device": device}

@@ -21,12 +21,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
+from seekcam.datasets.dataset import TRAIN, VALIDATION, DatasetError, PictureSet
 from seekcam.training.augment.augmentation import Targets
 from seekcam.training.augment.compose import build_augmentation
 from seekcam.training.curves import EpochRow
-from seekcam.training.draws import step_seed
-from seekcam.training.failures import InterruptedRunError, StopRequest, as_sentence, diverged, interrupted
 from seekcam.training.hardware import agreed, build_fabric, describe, local_processes, summed
 from seekcam.training.loader import Batch, PictureStore, batches, memory_budget, steps_per_epoch
 from seekcam.training.loss import mixed_cross_entropy
@@ -35,7 +33,9 @@ from seekcam.training.networks.catalogue import build_network
 from seekcam.training.networks.masked_input import as_tested
 from seekcam.training.optimisation import build_optimiser, rate_factor, set_rate
 from seekcam.training.progress import Report, Silent
+from seekcam.training.random_draws import step_seed
 from seekcam.training.recipe import Recipe
+from seekcam.training.run_errors import InterruptedRunError, StopRequest, as_sentence, diverged, interrupted
 from seekcam.training.run_folder import RunFolder
 from seekcam.training.run_state import RunState, checkpoint_of, restored
 from seekcam.training.validation import validate

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seekcam.localization.datasets.dataset import DatasetError, LabelledPicture
-from seekcam.localization.datasets.readable import (
+from seekcam.datasets.dataset import DatasetError, LabelledPicture
+from seekcam.datasets.readable import (
     MAX_PIXELS,
     OnProgress,
     Skipped,
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # uint8 (b, 3, side, side), channels last in memory
     labels: Tensor  # int64 (b,)
-    numbers: Tensor  # int64 (b,): which pictures of the store; keys of their random draws (`training.draws`)
+    numbers: Tensor  # int64 (b,): which pictures of the store; keys of their random draws (`training.random_draws`)
 
 
 class PictureStore:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seekcam.localization.datasets.dataset import TRAIN, VALIDATION, PictureSet
+from seekcam.datasets.dataset import TRAIN, VALIDATION, PictureSet
 from seekcam.training.checkpoint import Checkpoint, CheckpointError
 from seekcam.training.curves import EpochRow
 from seekcam.training.networks.catalogue import weights_origin

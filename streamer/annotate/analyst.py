@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seekcam.localization.bars import BarTracker, find_bars
-from seekcam.localization.following import Following
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pipeline import FrameRequest, fit_picture, localize_batch
 from seekcam.localization.prediction import Prediction
 from seekcam.localization.region import WHOLE, Region
 from seekcam.localization.settings import Analysis, Settings, resolve, resolve_second
-from seekcam.streamer.closer import Picture, cut_of
-from seekcam.streamer.frames import fit_frame, luma
+from seekcam.localization.stream_memory import Following
+from seekcam.streamer.media.closer import Picture, cut_of
+from seekcam.streamer.media.frames import fit_frame, luma
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 
 import av
 
-from seekcam.localization.overlay import FILE
+from seekcam.localization.painting.overlay import FILE
 from seekcam.streamer.annotate.analyst import Analyst
 from seekcam.streamer.annotate.plan import OnProgress, Summary, Task, told
-from seekcam.streamer.frames import paint_frame
-from seekcam.streamer.live_file import LiveVideoFile
-from seekcam.streamer.sources import SourceReader, open_source, parse_source
+from seekcam.streamer.media.frames import paint_frame
+from seekcam.streamer.media.live_file import LiveVideoFile
+from seekcam.streamer.sources.reader import SourceReader, open_source, parse_source
 
 
 class _Newest:

@@ -11,9 +11,9 @@ import av
 
 from seekcam.localization import pictures
 from seekcam.localization.errors import UserError
-from seekcam.streamer.live_file import write_error
-from seekcam.streamer.video_file import SUFFIXES as VIDEO_SUFFIXES
-from seekcam.streamer.video_file import VideoInput
+from seekcam.streamer.media.live_file import write_error
+from seekcam.streamer.media.video_file import SUFFIXES as VIDEO_SUFFIXES
+from seekcam.streamer.media.video_file import VideoInput
 
 InputKind = Literal["picture", "folder", "video", "camera"]
 OnProgress = Callable[[int, int | None], None]  # frames or pictures: done, expected

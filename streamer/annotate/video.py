@@ -20,12 +20,12 @@ from typing import Any
 import av
 
 from seekcam.localization.atomic import replace_file
-from seekcam.localization.overlay import FILE
+from seekcam.localization.painting.overlay import FILE
 from seekcam.localization.prediction import Prediction
 from seekcam.streamer.annotate.analyst import Analyst
-from seekcam.streamer.frames import paint_frame, upright
-from seekcam.streamer.prefetch import prefetch
-from seekcam.streamer.video_file import Piece, VideoInput, join
+from seekcam.streamer.media.frames import paint_frame, upright
+from seekcam.streamer.media.prefetch import prefetch
+from seekcam.streamer.media.video_file import Piece, VideoInput, join
 
 PIECE_FRAMES = 120  # a multiple of every batch: batches must not depend on where a run was interrupted
 STATE = 2  # what an analyst carries from piece to piece: another number for another form, or another meaning

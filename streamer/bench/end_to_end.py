@@ -28,12 +28,12 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
-from seekcam.streamer import gathering, rtc
-from seekcam.streamer.bench.clip import NUMBERS, MovingPhotograph, frame_number
+from seekcam.streamer.bench.moving_photograph import NUMBERS, MovingPhotograph, frame_number
 from seekcam.streamer.bench.server_process import BenchError, ServerProcess
 from seekcam.streamer.bench.stages import Spread, spread
-from seekcam.streamer.overlay_message import read_stamps
-from seekcam.streamer.returns import Mode
+from seekcam.streamer.viewers.outputs import Mode
+from seekcam.streamer.viewers.overlay_message import read_stamps
+from seekcam.streamer.webrtc import gathering, rtc
 
 CLOCK = 90_000  # of RTP video
 FIRST_FRAME_LIMIT_S = 20.0

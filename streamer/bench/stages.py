@@ -8,13 +8,13 @@ import av
 import numpy as np
 
 from seekcam.localization.bars import BarTracker
-from seekcam.localization.following import Following
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pipeline import FrameRequest, localize_batch
 from seekcam.localization.settings import AnalysisSettings, PaintSettings, resolve
-from seekcam.streamer.bench.clip import LOOP, MovingPhotograph
-from seekcam.streamer.closer import cut_of
-from seekcam.streamer.frames import fit_frame, luma, paint_frame
+from seekcam.localization.stream_memory import Following
+from seekcam.streamer.bench.moving_photograph import LOOP, MovingPhotograph
+from seekcam.streamer.media.closer import cut_of
+from seekcam.streamer.media.frames import fit_frame, luma, paint_frame
 
 STAGES = ("resize", "graph", "boxes", "paint")
 WARM_UP = 5  # batches that are not counted

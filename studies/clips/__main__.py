@@ -17,19 +17,19 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from seekcam.localization.class_match import match_classes
-from seekcam.localization.datasets.layouts import read_pictures
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.class_match import match_classes
 from seekcam.localization.errors import UserError
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import read_picture
 from seekcam.localization.prediction import Rectangle
 from seekcam.localization.settings import class_index
-from seekcam.streamer.frames import to_rgb
+from seekcam.streamer.media.frames import to_rgb
 from seekcam.studies.clips.clip import Clip, interpolated
-from seekcam.studies.clips.judge import WAYS, Judged, follow, judge, paired
+from seekcam.studies.clips.clip_scores import WAYS, Judged, follow, judge, paired
 from seekcam.studies.clips.scenes import KINDS, Photograph, make_clip
-from seekcam.studies.command import run
+from seekcam.studies.study import run
 
 Half = Literal["chosen", "reported"]
 

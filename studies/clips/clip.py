@@ -9,7 +9,7 @@ import numpy as np
 
 from seekcam.localization.pictures import Pixels
 from seekcam.localization.prediction import Rectangle
-from seekcam.streamer.frames import to_rgb
+from seekcam.streamer.media.frames import to_rgb
 
 
 @dataclass(frozen=True, eq=False)

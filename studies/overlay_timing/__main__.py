@@ -19,13 +19,13 @@ from rich.console import Console
 
 from seekcam.localization.atomic import write_text
 from seekcam.localization.library import DEFAULT_MODEL, ModelLibrary
-from seekcam.streamer.bench.report import machine_load
+from seekcam.streamer.bench.bench_report import machine_load
 from seekcam.streamer.bench.server_process import running_server
-from seekcam.studies.command import run
 from seekcam.studies.floor_model import write_floor_model
 from seekcam.studies.overlay_timing.browser import Traffic, open_page, start, traffic, watch
 from seekcam.studies.overlay_timing.numbered import read_notes, write_clip
-from seekcam.studies.overlay_timing.report import Figures, figures, print_size, quality_verdicts, verdicts
+from seekcam.studies.overlay_timing.timing_report import Figures, figures, print_size, quality_verdicts, verdicts
+from seekcam.studies.study import run
 from seekcam.studies.verdict import Verdict, conclude
 
 MODES = ("exact", "live", "video")
@@ -36,7 +36,7 @@ async def _watch_modes(
     model: Path, clip: Path, size: str, modes: tuple[str, ...], seconds: float, *, echo: bool
 ) -> list[Figures]:
     notes = clip.with_suffix(".notes")
-    program = ("-m", "seekcam.studies.overlay_timing.server", str(notes))
+    program = ("-m", "seekcam.studies.overlay_timing.numbered_server", str(notes))
     async with running_server({"model": str(model)}, program) as server, open_page(server.url, clip, size) as page:
         await start(page, modes[0])
         watched = [await watch(page, server, mode, seconds) for mode in modes]

@@ -10,7 +10,7 @@ from typing import Any
 from playwright.async_api import Error, Page, async_playwright
 
 from seekcam.localization.errors import UserError
-from seekcam.streamer.bench.clip import LOOP
+from seekcam.streamer.bench.moving_photograph import LOOP
 from seekcam.streamer.bench.server_process import ServerProcess
 from seekcam.studies.chromium import FLAGS, camera_flags, find_chromium
 from seekcam.studies.overlay_timing.numbered import FPS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seekcam.streamer.bench.clip import LOOP, STRIP, MovingPhotograph, read_number
+from seekcam.streamer.bench.moving_photograph import LOOP, STRIP, MovingPhotograph, read_number
 
 FPS = 30
 NO_NUMBER = -1  # in the notes: a frame whose number cannot be read

@@ -12,8 +12,8 @@ from seekcam.localization.atomic import write_text
 from seekcam.localization.errors import UserError
 from seekcam.studies.results.heads import heads_json, summarise_heads
 from seekcam.studies.results.machine import machine_in_words, today
+from seekcam.studies.results.page import report
 from seekcam.studies.results.plots import write_plot
-from seekcam.studies.results.report import report
 from seekcam.studies.results.rows import HIDE_AND_SEEK, PLAIN, ROWS, SCHEDULES, Run, chosen_rows, ordered_runs
 from seekcam.studies.results.run import Say, Study, before_heads, run_all, to_do
 from seekcam.studies.results.table import summarise, to_json
@@ -98,8 +98,8 @@ def _make_table(study: Study, runs: list[Run], data: Path, say: Say, *, retrain:
 
 def _make_grid(study: Study, tools: "RealTools", say: Say) -> None:
     """Plain training against Hide-and-Seek, when both models are in the work folder."""
-    from seekcam.localization.datasets.dataset import TEST
-    from seekcam.studies.results.grid import write_grid
+    from seekcam.datasets.dataset import TEST
+    from seekcam.studies.results.contact_sheet import write_grid
     from seekcam.studies.results.tools import MODEL
 
     thresholds = {r.row: r.plain.threshold for r in study.records() if r.seed == 0}

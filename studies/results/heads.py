@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from seekcam.evaluation.paired import Difference, Spread, paired_difference, spread
 from seekcam.studies.results.records import Kind, RunRecord
 from seekcam.studies.results.rows import PLAIN, Row
-from seekcam.studies.results.statistics import Difference, Spread, paired_difference, spread
 from seekcam.studies.results.table import RowSummary
 
 HEAD_METRICS = ("gt_known_loc", "top1_loc")  # those that a map can change

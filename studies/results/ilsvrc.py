@@ -5,16 +5,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.scores import Scores
+from seekcam.evaluation.scoring import score_model
+from seekcam.evaluation.side_by_side import BOXED, paired
 from seekcam.localization.card import MapKind
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.library import BUILDABLE, ModelLibrary
 from seekcam.localization.model import LocalizationModel
-from seekcam.localization.score import score_model
-from seekcam.localization.scores import Scores
 from seekcam.localization.settings import AnalysisSettings
 from seekcam.studies.results.markdown import bullets, markdown_table, signed
 from seekcam.studies.results.run import Say
-from seekcam.studies.side_by_side import BOXED, paired
 
 SCORED: tuple[MapKind, ...] = ("objectness", "spread", "plain")
 FOLDER = "ilsvrc_val"  # in $SEEKCAM_DATA

@@ -4,7 +4,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seekcam.localization.datasets.readable import available_cores
+from seekcam.datasets.readable import available_cores
 
 
 def machine_in_words(gpu: str = "") -> str:

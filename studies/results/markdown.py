@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seekcam.studies.results.statistics import Difference, Spread
+from seekcam.evaluation.paired import Difference, Spread
 
 
 def markdown_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

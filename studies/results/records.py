@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seekcam.datasets.dataset import LabelledPicture
 from seekcam.localization.atomic import write_text
-from seekcam.localization.datasets.dataset import LabelledPicture
 from seekcam.localization.errors import UserError
 
 IOU = 0.5  # a box is right from here on

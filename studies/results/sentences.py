@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from seekcam.evaluation.paired import Difference, Spread
 from seekcam.studies.results.markdown import signed
-from seekcam.studies.results.statistics import Difference, Spread
 from seekcam.studies.results.table import METRICS, RowSummary
 
 NAMES = {"plain": "the plain map at its best threshold", "spread": "the spread map with Otsu's threshold"}

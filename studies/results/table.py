@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from seekcam.evaluation.paired import Difference, Spread, paired_difference, spread
 from seekcam.studies.results.records import Kind, RunRecord
 from seekcam.studies.results.rows import PLAIN, ROWS, Row
-from seekcam.studies.results.statistics import Difference, Spread, paired_difference, spread
 
 METRICS = {"gt_known_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "top1_clas": "Top-1 Clas"}
 MAPS: tuple[Kind, ...] = ("plain", "spread")  # that every run has

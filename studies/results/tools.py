@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seekcam.export.objectness import head_for
+from seekcam.datasets.dataset import TEST, DatasetError, LabelledPicture, PictureSet
+from seekcam.datasets.read_pictures import read_pictures
+from seekcam.evaluation.scores import Scores
+from seekcam.evaluation.scoring import score_model
+from seekcam.export.objectness_head import head_for
 from seekcam.export.onnx import export_network
 from seekcam.export.trained import describe_trained, rebuild
 from seekcam.localization.atomic import write_text
 from seekcam.localization.card import MapKind
-from seekcam.localization.datasets.dataset import TEST, DatasetError, LabelledPicture, PictureSet
-from seekcam.localization.datasets.layouts import read_pictures
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pictures import Pixels
-from seekcam.localization.score import score_model
-from seekcam.localization.scores import Scores
 from seekcam.localization.settings import AnalysisSettings
 from seekcam.studies.results.machine import machine_in_words, today
 from seekcam.studies.results.records import HeadVerdict, MapOutcome, fingerprint
@@ -28,11 +28,11 @@ from seekcam.studies.results.rows import Row
 from seekcam.studies.results.run import Say, Scored, Trained
 from seekcam.training.checkpoint import Checkpoint, CheckpointError
 from seekcam.training.curves import EpochRow
-from seekcam.training.failures import InterruptedRunError
 from seekcam.training.fit import fit
 from seekcam.training.networks.catalogue import build_network
 from seekcam.training.progress import Silent
 from seekcam.training.recipe import NetworkTable, Recipe
+from seekcam.training.run_errors import InterruptedRunError
 
 MODEL = "model.onnx"  # in the run folder
 # Beside it, written last; a model from before heads lies there without this file, and is made again.

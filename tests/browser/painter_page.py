@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, CDPSession, Page, Route
 
-from seekcam.localization.colormaps import rgb_table
+from seekcam.localization.painting.colormaps import rgb_table
 from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
 from seekcam.localization.settings import COLORMAPS
-from seekcam.streamer.security import SECURITY_HEADERS
+from seekcam.streamer.http.security import SECURITY_HEADERS
 
 Pixels = NDArray[np.uint8]
 

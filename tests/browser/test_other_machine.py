@@ -19,7 +19,7 @@ from playwright.sync_api import Playwright, expect
 from seekcam.studies.chromium import camera_flags
 from tests.browser.conftest import FLAGS, TOKEN
 from tests.browser.pages import CATS, Visitor, eventually, is_marked
-from tests.certificates import self_signed
+from tests.helpers.certificates import self_signed
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

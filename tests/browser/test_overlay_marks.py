@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seekcam.localization.layout import lay_out
+from seekcam.localization.painting.layout import lay_out
 from seekcam.localization.prediction import Box, ClassMap
 from seekcam.localization.settings import PaintSettings
 from tests.browser.painter_page import HEIGHT, LOOK, WIDTH, Painter, Pixels, blob, pane, predict, rgba

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seekcam.localization.overlay import paint_rgb
+from seekcam.localization.painting.overlay import paint_rgb
 from seekcam.localization.prediction import Box
 from seekcam.localization.settings import PaintSettings
 from tests.browser.painter_page import HEIGHT, LOOK, WIDTH, Painter, Pixels, blob, pane, predict, rgba

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from seekcam.streamer import viewer
-from seekcam.streamer.returns import Mode
-from seekcam.streamer.viewer import BusyError
+from seekcam.streamer.viewers import viewer
+from seekcam.streamer.viewers.outputs import Mode
+from seekcam.streamer.viewers.viewer import BusyError
 from tests.browser.pages import (
     CATS,
     COUNT,

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from seekcam.training.draws import Draws
+from seekcam.training.random_draws import Draws
 
 
 class Targets(NamedTuple):

@@ -20,7 +20,7 @@ from seekcam.training.augment.cutmix import CutMix
 from seekcam.training.augment.googlenet_resize import GoogLeNetResize
 from seekcam.training.augment.hide_and_seek import HideAndSeek
 from seekcam.training.augment.input_dropout import InputDropout
-from seekcam.training.draws import Draws, sample_keys
+from seekcam.training.random_draws import Draws, sample_keys
 from seekcam.training.recipe import AugmentStep, AugmentTable, InputTable
 
 RGB = tuple[float, float, float]

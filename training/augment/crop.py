@@ -8,7 +8,7 @@ the 256 -> 224 crop with a flip of probability 0.5 is what Hide-and-Seek's autho
 import torch
 from torch import Tensor
 
-from seekcam.training.draws import Draws
+from seekcam.training.random_draws import Draws
 
 
 def random_crop_flip(images: Tensor, size: int, flip: float, draws: Draws) -> Tensor:

@@ -19,7 +19,7 @@ from pydantic import with_config
 from torch import Tensor, nn
 
 from seekcam.training.augment.augmentation import Targets
-from seekcam.training.draws import Draws
+from seekcam.training.random_draws import Draws
 
 
 @with_config(extra="forbid")

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from pydantic import with_config
 from torch import Tensor, nn
 
-from seekcam.training.draws import Draws, fresh_draws
+from seekcam.training.random_draws import Draws, fresh_draws
 
 
 @with_config(extra="forbid")

@@ -15,7 +15,7 @@ import torch
 from pydantic import with_config
 from torch import Tensor, nn
 
-from seekcam.training.draws import Draws, fresh_draws
+from seekcam.training.random_draws import Draws, fresh_draws
 
 MIXED_SIZES = (0, 16, 32, 44, 56)  # patch sides in pixels for 224 x 224 input
 

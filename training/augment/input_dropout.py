@@ -17,7 +17,7 @@ import torch
 from pydantic import with_config
 from torch import Tensor, nn
 
-from seekcam.training.draws import Draws, fresh_draws, sample_keys
+from seekcam.training.random_draws import Draws, fresh_draws, sample_keys
 
 _TEST_SEED = 2017  # of the one mask for every test picture; any number does, but it must never change
 

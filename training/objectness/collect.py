@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seekcam.localization.datasets.dataset import LabelledPicture
-from seekcam.localization.datasets.readable import MAX_PIXELS, available_cores, in_threads
+from seekcam.datasets.dataset import LabelledPicture
+from seekcam.datasets.readable import MAX_PIXELS, available_cores, in_threads
 from seekcam.localization.errors import UserError
 from seekcam.localization.pictures import Pixels, read_picture
 from seekcam.training.affinity import unit_cells

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seekcam.datasets.readable import MAX_PIXELS
 from seekcam.localization.boxes import find_boxes
-from seekcam.localization.datasets.readable import MAX_PIXELS
 from seekcam.localization.errors import UserError
 from seekcam.localization.pictures import Pixels, read_picture, squash
 from seekcam.localization.prediction import Rectangle

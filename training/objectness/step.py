@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seekcam.localization.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
-from seekcam.localization.datasets.splits import evenly
+from seekcam.datasets.dataset import TEST, TRAIN, VALIDATION, LabelledPicture, PictureSet
+from seekcam.datasets.splits import evenly
 from seekcam.training.networks.network import Network
 from seekcam.training.objectness.collect import Input, Item, collect
-from seekcam.training.objectness.fit import TooFewViewsError, fit
+from seekcam.training.objectness.fit_head import TooFewViewsError, fit
 from seekcam.training.objectness.head import FEATURES, ObjectnessHead, fingerprint
 from seekcam.training.objectness.judge import LEAST, Verdict, judge
 

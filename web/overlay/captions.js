@@ -1,4 +1,4 @@
-/** What is written under two compared sides: `captions` of localization/layout.py says the same. */
+/** What is written under two compared sides: `captions` of localization/painting/layout.py says the same. */
 
 /** @typedef {{ model: string, method: string, map: string }} Named */
 

@@ -1,4 +1,4 @@
-/** The overlay's colours, which are the server's own (`localization/layout.py`, `labels.py` and `overlay.py`). */
+/** The overlay's colours, which are the server's own (`localization/painting/layout.py`, `labels.py` and `overlay.py`). */
 
 export const INK = "rgb(16 18 22)";
 

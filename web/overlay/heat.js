@@ -1,5 +1,5 @@
 /**
- * From the grids of the shown classes to heat, as `localization/overlay.py` makes it: each at its full heat, the larger
+ * From the grids of the shown classes to heat, as `localization/painting/overlay.py` makes it: each at its full heat, the larger
  * value where they overlap, bent smoothly (cubic) up to FINE x FINE. From there to the picture's size it goes straight (linear).
  */
 

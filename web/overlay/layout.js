@@ -1,4 +1,4 @@
-/** Where boxes and plates stand on one pane, by the rules of `localization/layout.py`: inside, and clear of each other. */
+/** Where boxes and plates stand on one pane, by the rules of `localization/painting/layout.py`: inside, and clear of each other. */
 
 /** @import { PlateStyle } from "./colours.js" */
 /** @import { Look, Mark, Pane } from "./types.js" */

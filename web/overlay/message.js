@@ -1,5 +1,5 @@
 /**
- * One overlay message, from bytes to values: streamer/overlay_message.py has its layout.
+ * One overlay message, from bytes to values: streamer/viewers/overlay_message.py has its layout.
  *
  * @import { Box, MapKind } from "../protocol.js"
  * @import { Grid } from "./types.js"

@@ -1,0 +1,1 @@
+"""How good a model's classes, maps and boxes are, by the field's own metrics."""

@@ -1,0 +1,1 @@
+"""Maps, boxes and labels on pixels."""

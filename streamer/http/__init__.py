@@ -1,0 +1,1 @@
+"""The HTTP routes, their document, and who may use them."""

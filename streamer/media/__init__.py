@@ -1,0 +1,1 @@
+"""Decoded frames, and files with their true times."""

@@ -1,0 +1,1 @@
+"""Recording a stream, and the folder of recordings."""

@@ -1,0 +1,1 @@
+"""Devices, files and URLs of the server's own as streams."""

@@ -1,0 +1,1 @@
+"""One person who watches: what comes back, painted or as messages."""

@@ -1,0 +1,1 @@
+"""What is adapted in aiortc, aioice and their codecs."""
