@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_every_folder_with_code_is_a_known_room() -> None:
     ignored = {"tests", "web", "docs", "seekcam"}
     with_code = {path.parent.name for path in ROOT.glob("*/__init__.py") if not path.parent.name.startswith(".")}
     assert with_code - ignored == ROOMS
+
+
+def test_no_two_modules_share_a_name_and_no_folder_is_a_corridor() -> None:
+    modules = [path for folder in (*ROOMS, "tests") for path in (ROOT / folder).rglob("*.py")]
+    shared = {"__init__", "__main__", "cli", "conftest"}
+    names = Counter(path.stem for path in modules if path.stem not in shared)
+    assert [name for name, count in names.items() if count > 1] == []
+    folders = Counter(path.parent.relative_to(ROOT) for path in modules if path.stem != "__init__")
+    assert {folder: count for folder, count in folders.items() if count > 20} == {}
 
 
 def test_the_front_door_imports_no_room_before_a_verb_is_called() -> None:

@@ -112,7 +112,7 @@ def _make_grid(study: Study, tools: "RealTools", say: Say) -> None:
 
 
 def _make_ilsvrc(out: Path, data: Path, say: Say, *, again: bool) -> None:
-    from seekcam.studies.results.ilsvrc import FOLDER, ilsvrc_report, score_stock_models
+    from seekcam.studies.results.stock_models import FOLDER, ilsvrc_report, score_stock_models
 
     file = out / "ilsvrc.json"
     if file.is_file() and not again:

@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from seekcam.evaluation.paired import Difference, Spread
-from seekcam.studies.results.ilsvrc import ilsvrc_report
+from seekcam.studies.results.stock_models import ilsvrc_report
 from seekcam.studies.results.markdown import markdown_table, signed, with_error, with_spread
 from seekcam.studies.results.page import NOT_RUN, report
 from seekcam.studies.results.plots import write_plot
