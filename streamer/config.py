@@ -49,7 +49,7 @@ class SourceSpec:
     once: bool = False  # a file that ends instead of starting over
 
 
-def parse_source(text: str) -> SourceSpec:
+def parse_source_spec(text: str) -> SourceSpec:
     """Read `NAME=SPEC` or `SPEC`, where a file may end in `?once` (or `?loop`, the default).
 
     Raises:
@@ -123,7 +123,7 @@ def _sources(value: object) -> object:
     items = _listed(value)
     if not isinstance(items, list | tuple):
         return items
-    specs = [parse_source(item) if isinstance(item, str) else item for item in items]
+    specs = [parse_source_spec(item) if isinstance(item, str) else item for item in items]
     names = [spec.name for spec in specs if isinstance(spec, SourceSpec)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -15,14 +15,14 @@ CAPTION = PlateStyle(CALM.fill, CALM.text, opacity=0.85)  # a box's line may lie
 NOT_SURE = "not sure"
 WIDEST = 30  # em: a longer label is cut
 
-PixelBox = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 are the last pixels
+InclusiveBox = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 are the last pixels
 
 
 @dataclass(frozen=True)
 class PlacedBox:
     """A box to draw: corner pixels, both inclusive, of the middle of its line."""
 
-    corners: PixelBox
+    corners: InclusiveBox
     colour: Colour
 
 
@@ -68,7 +68,7 @@ def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: in
     side = min(width, height)
     thickness = max(1, round(side / 240))
     colours = {shown.index: COLOURS[i % len(COLOURS)] for i, shown in enumerate(prediction.maps)}
-    first: dict[int, PixelBox] = {}
+    first: dict[int, InclusiveBox] = {}
     boxes = []
     for box in prediction.boxes if paint.boxes else ():
         corners = _pixels(box.box, width, height, thickness, paint.mirror)
@@ -92,8 +92,8 @@ def lay_out(prediction: Prediction, paint: PaintSettings, width: int, height: in
 
 
 def _texts(
-    prediction: Prediction, colours: dict[int, Colour], first: dict[int, PixelBox]
-) -> list[tuple[str, str, PlateStyle, PixelBox | None]]:
+    prediction: Prediction, colours: dict[int, Colour], first: dict[int, InclusiveBox]
+) -> list[tuple[str, str, PlateStyle, InclusiveBox | None]]:
     """Name, percentage, style and box of each label."""
     if not prediction.sure:
         return [(NOT_SURE, "", CALM, None)]
@@ -110,7 +110,7 @@ def _percent(score: float) -> str:
     return "< 1 %" if score < 0.005 else f"{100 * score:.0f} %"
 
 
-def _pixels(rectangle: Rectangle, width: int, height: int, thickness: int, mirror: bool) -> PixelBox:
+def _pixels(rectangle: Rectangle, width: int, height: int, thickness: int, mirror: bool) -> InclusiveBox:
     x0, y0, x1, y1 = rectangle
     if mirror:
         x0, x1 = 1 - x1, 1 - x0
@@ -127,7 +127,7 @@ def _line(start: float, end: float, length: int, thickness: int) -> tuple[int, i
 
 
 def _free_spot(
-    label: Plate, corners: PixelBox | None, placed: list[PlacedLabel], width: int, height: int, thickness: int
+    label: Plate, corners: InclusiveBox | None, placed: list[PlacedLabel], width: int, height: int, thickness: int
 ) -> tuple[int, int] | None:
     """An even pixel for the plate: above its box, else inside it, below it, else down the picture's left edge."""
     if label.height > height or label.width > width + 1:

@@ -16,7 +16,7 @@ from seekcam.streamer.config import (
     is_loopback,
     load_config,
     parse_size,
-    parse_source,
+    parse_source_spec,
 )
 from seekcam.streamer.webrtc.ice import LIFETIME, ice_servers
 
@@ -162,7 +162,7 @@ def test_secrets_are_in_no_text_of_the_settings() -> None:
 )
 def test_sources(text: str, expected: SourceSpec) -> None:
     Path("my clip.mp4").touch()
-    assert parse_source(text) == expected
+    assert parse_source_spec(text) == expected
 
 
 def test_lists_come_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ import cv2
 import pytest
 
 from seekcam.evaluation.paired import Difference, Spread
-from seekcam.studies.results.stock_models import ilsvrc_report
 from seekcam.studies.results.markdown import markdown_table, signed, with_error, with_spread
 from seekcam.studies.results.page import NOT_RUN, report
 from seekcam.studies.results.plots import write_plot
 from seekcam.studies.results.published import PUBLISHED
 from seekcam.studies.results.rows import ROWS
 from seekcam.studies.results.sentences import overview, verdicts
+from seekcam.studies.results.stock_models import ilsvrc_report
 from seekcam.studies.results.table import RowSummary, summarise, to_json
 from tests.helpers.result_records import record
 
