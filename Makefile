@@ -50,7 +50,8 @@ picture: $(READY) ## Make the README's picture again
 	$(BIN)/python -m seekcam.studies.readme_picture docs/picture.jpg
 
 lock: $(READY) ## Choose new versions and write requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --group test --group lint --group install \
+		--python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove .venv and all caches of the tools

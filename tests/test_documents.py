@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import cv2
 import pytest
+import yaml
 from skimage import data
 
 from seekcam import cli
@@ -89,3 +91,22 @@ def test_the_architecture_names_no_file_that_is_gone() -> None:
     }
     named = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", ARCHITECTURE)}
     assert named <= existing
+
+
+def test_contributing_names_only_files_and_folders_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    steps = text.partition("## How to add")[2]
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|cff|toml))`", text)
+    assert len(re.findall(r"(?m)^\*\*An? ", steps)) == 6
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_one_version_is_said_everywhere_and_the_workflow_runs_what_ci_runs() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == version
+    assert re.search(rf"(?m)^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    assert {"run": ".ci/run"} in workflow["jobs"]["test"]["steps"]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
+    assert hooks[0]["entry"] == "make lint"
