@@ -15,7 +15,6 @@ class DatasetError(UserError):
     """A folder of pictures, or the annotations beside it, cannot be used as they are."""
 
     code = "bad-dataset"
-    status = 422
 
 
 @dataclass(frozen=True)

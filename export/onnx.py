@@ -44,7 +44,6 @@ class ExportError(UserError):
     """The network is not one whose maps this graph can make, or the written file does not agree with it."""
 
     code = "export-failed"
-    status = 422
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Errors meant for the person: each message is one sentence that says what was wrong and what to do.
 
-The command line prints the message and exits with `exit_code`; the server answers `{error, detail}` with `status`.
-Anything that is not a `UserError` is a defect of ours and keeps its traceback.
+The command line prints the message and exits with `exit_code`; the server answers `{error: code, detail}` and has the
+HTTP status of each code in a table of its own (`streamer.http.error_statuses`). Anything that is not a `UserError` is a
+defect of ours and keeps its traceback.
 """
 
 
@@ -9,7 +10,6 @@ class UserError(Exception):
     """What the person gave cannot be used; `str(error)` tells them why and what to do instead."""
 
     code = "bad-request"
-    status = 400
     exit_code = 2
 
 
@@ -23,25 +23,21 @@ class UnknownModelError(UserError):
     """No model of that name, and no file at that path."""
 
     code = "unknown-model"
-    status = 404
 
 
 class ModelFileError(UserError):
     """A file that is no ONNX graph, has no card, or breaks the graph contract."""
 
     code = "bad-model"
-    status = 422
 
 
 class PictureError(UserError):
     """Bytes that are no picture we read, a truncated one, or one too large."""
 
     code = "bad-picture"
-    status = 415
 
 
 class TooLargeError(PictureError):
     """A body or picture above the limits."""
 
     code = "too-large"
-    status = 413

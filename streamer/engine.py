@@ -1,4 +1,4 @@
-"""Who runs the models: the `Engine` protocol that the scheduler knows, and the engine of this machine.
+"""Who runs the models: the `Engine` protocol that the whole server knows, and the engine of this machine.
 
 One inference thread per device; nothing here touches the event loop but the awaiting of its results.
 """
@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,18 +44,61 @@ class Job:
     bars: BarTracker | None = None
 
 
-class Engine(Protocol):
-    """Runs batches; a pool of machines could stand behind it as well."""
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to run."""
+
+    card: ModelCard
+    provider: str  # what runs it: cpu, cuda or tensorrt
+    provider_reason: str
+
+
+class Runner(Protocol):
+    """What the scheduler needs of an engine."""
 
     @property
     def max_batch(self) -> int:
         """The largest batch worth submitting."""
 
     async def submit(self, batch: Sequence[Job]) -> list[Prediction]:
-        """Localize in a batch of jobs of one model; one prediction per job, in order."""
+        """Localize in a batch of jobs of one model; one prediction per job, in order.
+
+        Raises:
+            UserError: the model cannot be used.
+        """
+
+
+class Engine(Runner, Protocol):
+    """All that a server knows of whoever runs its models; a pool of machines can stand behind it as well.
+
+    Models are known by name. Every method is called on the event loop and none may hold it up.
+    """
 
     async def card(self, model: str) -> ModelCard:
-        """The card of a model, loaded or not."""
+        """The card of a model, loaded or not.
+
+        Raises:
+            ModelFileError: its file cannot be read.
+        """
+
+    async def load(self, model: str) -> Loaded:
+        """Make a model ready, if it is not; other models go on meanwhile.
+
+        Raises:
+            ModelFileError: its file cannot be used.
+        """
+
+    def forget(self, model: str) -> None:
+        """Let go of a model whose file is gone or another one now."""
+
+    def loaded(self) -> Mapping[str, Loaded]:
+        """The models that are ready, by name."""
+
+    async def close(self) -> None:
+        """Finish what is running and stop."""
+
+
+MakeEngine = Callable[[Mapping[str, Path]], Engine]  # from model name -> file, which changes while the server runs
 
 
 class LocalEngine:
@@ -83,10 +126,10 @@ class LocalEngine:
         """The largest batch worth submitting on this device."""
         return min((MAX_BATCH[model.provider] for model in self.loaded().values()), default=1)
 
-    def loaded(self) -> dict[str, LocalizationModel]:
+    def loaded(self) -> Mapping[str, Loaded]:
         """The models in memory, by name."""
         with self._lock:
-            return dict(self._models)
+            return {name: _told(model) for name, model in self._models.items()}
 
     async def card(self, model: str) -> ModelCard:
         """The card of a model; read from the file when the model is not loaded."""
@@ -97,10 +140,9 @@ class LocalEngine:
             self._cards[model] = await loop.run_in_executor(self._loading, read_card, self._files[model])
         return self._cards[model]
 
-    async def load(self, model: str) -> LocalizationModel:
+    async def load(self, model: str) -> Loaded:
         """Load and warm a model, if it is not loaded; the streams of other models go on meanwhile."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._loading, self._load, model)
+        return _told(await self._open(model))
 
     def forget(self, model: str) -> None:
         """Let go of a model whose file is another one now; whoever asks next reads that."""
@@ -112,7 +154,7 @@ class LocalEngine:
         """Localize in a batch of jobs of one model, on the inference thread."""
         name = batch[0].model
         # Loaded when its settings were accepted; again only if more than `MAX_LOADED` models are in use at once.
-        model = self._models.get(name) or await self.load(name)
+        model = self._models.get(name) or await self._open(name)
         return await asyncio.get_running_loop().run_in_executor(self._inference, self._run, model, batch)
 
     async def close(self) -> None:
@@ -121,6 +163,9 @@ class LocalEngine:
         for executor in (self._inference, self._loading):
             # On its own short-lived thread: the default executor may still be busy with encoders.
             await loop.run_in_executor(None, executor.shutdown)
+
+    async def _open(self, name: str) -> LocalizationModel:
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._load, name)
 
     def _load(self, name: str) -> LocalizationModel:
         with self._lock:
@@ -160,3 +205,7 @@ class LocalEngine:
             return fit_frame(picture, card.input_size, card.resize, region), replace(request, region=region)
         region = find_bars(picture)
         return fit_picture(picture, card, region), replace(request, region=region)
+
+
+def _told(model: LocalizationModel) -> Loaded:
+    return Loaded(model.card, model.provider, model.provider_reason)

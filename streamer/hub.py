@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -18,6 +19,7 @@ from seekcam.localization.library import ModelLibrary
 from seekcam.localization.prediction import Prediction
 from seekcam.localization.settings import PAINT_NAMES, AnalysisSettings, PaintSettings, Settings
 from seekcam.streamer.config import ServerConfig, is_loopback
+from seekcam.streamer.engine import LocalEngine, MakeEngine
 from seekcam.streamer.recordings.file_writer import Recording
 from seekcam.streamer.recordings.recording_tasks import Recorders
 from seekcam.streamer.recordings.store import RecordingStore
@@ -39,30 +41,32 @@ class SessionCapError(UserError):
     """As many sessions as the server takes are open."""
 
     code = "session-cap"
-    status = 503
 
 
 class UnknownStreamError(UserError):
     """No stream of that id."""
 
     code = "unknown-stream"
-    status = 404
 
 
 class StreamTakenError(UserError):
     """A stream of that id is running."""
 
     code = "stream-taken"
-    status = 409
 
 
 class Hub:
-    """The living parts of one server. Every method is called on the event loop."""
+    """The living parts of one server. Every method is called on the event loop.
 
-    def __init__(self, config: ServerConfig) -> None:
+    Args:
+        make_engine: None takes this machine's.
+    """
+
+    def __init__(self, config: ServerConfig, make_engine: MakeEngine | None = None) -> None:
         self.config = config
         self.telemetry = Telemetry()
-        self.models = ServedModels(ModelLibrary(), config.provider, config.slow_ms)
+        local = partial(LocalEngine, provider=config.provider, slow_ms=config.slow_ms)
+        self.models = ServedModels(ModelLibrary(), make_engine or local)
         self.recordings = RecordingStore(config.recordings, config.min_free_space)
         self.streams: dict[str, Stream] = {}
         self.viewers: dict[str, Viewer] = {}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from seekcam.localization.errors import UserError
 from seekcam.localization.prediction import Prediction
-from seekcam.streamer.engine import Engine, Job
+from seekcam.streamer.engine import Job, Runner
 from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Lane:
 class Scheduler:
     """Feeds one engine from many lanes; `run` is its task."""
 
-    def __init__(self, engine: Engine, telemetry: Telemetry) -> None:
+    def __init__(self, engine: Runner, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
         self._engine = engine
         self._lanes: list[Lane] = []  # the order of service; served lanes go to the end

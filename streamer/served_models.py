@@ -14,7 +14,7 @@ from seekcam.localization.model import read_card
 from seekcam.localization.pipeline import FrameRequest
 from seekcam.localization.settings import Analysis, AnalysisSettings, resolve, resolve_second
 from seekcam.localization.stream_memory import Following
-from seekcam.streamer.engine import Job, LocalEngine
+from seekcam.streamer.engine import Job, MakeEngine
 from seekcam.streamer.media.closer import Picture
 
 logger = logging.getLogger(__name__)
@@ -60,13 +60,13 @@ class ServedModels:
     """The library's models and the default one, which may lie elsewhere. Every method is called on the event loop.
 
     Args:
-        provider, slow_ms: as `LocalEngine`'s.
+        make_engine: whoever runs the models that are found.
     """
 
-    def __init__(self, library: ModelLibrary, provider: str, slow_ms: float) -> None:
+    def __init__(self, library: ModelLibrary, make_engine: MakeEngine) -> None:
         self.default = ""
         self.files: dict[str, Path] = {}
-        self.engine = LocalEngine(self.files, provider, slow_ms)
+        self.engine = make_engine(self.files)
         self._library = library
         self._default_file = Path()
         self._seen: dict[str, Signature] = {}

@@ -14,9 +14,11 @@ from aiohttp import web
 
 from seekcam.localization.errors import UserError
 from seekcam.streamer.config import ConfigError, ServerConfig
+from seekcam.streamer.engine import MakeEngine
 from seekcam.streamer.http import localize_api, models_api, openapi, recordings_api
 from seekcam.streamer.http import status as health
 from seekcam.streamer.http.cors import allow_pages
+from seekcam.streamer.http.error_statuses import status_of
 from seekcam.streamer.http.security import AccessLog, Handler, add_headers, check_site, check_token
 from seekcam.streamer.hub import HUB, Hub
 from seekcam.streamer.signaling import sessions as signaling
@@ -49,7 +51,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except UserError as error:
-        return error_response(error.status, error.code, str(error))
+        return error_response(status_of(error), error.code, str(error))
     except web.HTTPException as error:
         if error.status < 400 or error.content_type != "text/plain":
             raise
@@ -82,13 +84,17 @@ def _detail(request: web.Request, error: web.HTTPException) -> str:
     return f"{error.reason}."
 
 
-def create_app(config: ServerConfig) -> web.Application:
-    """The application; starting it loads the model and opens the sources, cleaning it up closes everything."""
+def create_app(config: ServerConfig, make_engine: MakeEngine | None = None) -> web.Application:
+    """The application; starting it loads the model and opens the sources, cleaning it up closes everything.
+
+    Args:
+        make_engine: whoever runs the models, given their files by name; None takes this machine's.
+    """
     app = web.Application(
         middlewares=[answer_errors, check_site(config), check_token(config.secret)],
         client_max_size=config.max_body,
     )
-    app[HUB] = Hub(config)
+    app[HUB] = Hub(config, make_engine)
     app[whip.RESOURCES] = {}
     app.on_shutdown.append(whip.end_all)
     app.on_response_prepare.extend((add_headers, allow_pages(config)))

@@ -20,6 +20,7 @@ from seekcam.localization.settings import AnalysisSettings, Settings
 from seekcam.localization.stream_memory import Following
 from seekcam.streamer.scheduler import Lane, Scheduler
 from seekcam.streamer.served_models import Side, Sides
+from seekcam.streamer.stream_state import StreamState
 from seekcam.streamer.telemetry import Telemetry
 from seekcam.streamer.window import Window
 
@@ -86,9 +87,9 @@ class Stream:
         self.id = stream_id
         self.kind = kind
         self.name = name
-        self.state = "opening"
-        self.closed = False
-        self.detail = ""
+        self._state = StreamState.opening
+        self._closed = False
+        self._detail = ""
         self.settings = settings
         self.sides = sides
         self.counters = Counters()
@@ -113,6 +114,21 @@ class Stream:
     def model(self) -> str:
         """Name of the model in use, on the first side where two are compared."""
         return self.sides.first.model
+
+    @property
+    def state(self) -> StreamState:
+        """Where it is."""
+        return self._state
+
+    @property
+    def detail(self) -> str:
+        """A sentence on the state; empty when all is well."""
+        return self._detail
+
+    @property
+    def closed(self) -> bool:
+        """Whether frames that come now are ignored."""
+        return self._closed
 
     @property
     def dropped(self) -> int:
@@ -141,12 +157,12 @@ class Stream:
 
     def push(self, frame: av.VideoFrame, received: float, sent_as: SentAs | None = None) -> None:
         """Take in a decoded frame; `received` is the time.monotonic() at which it was ready."""
-        if self.closed:
+        if self._closed:
             return  # the last frame of a track can come after its end
         seconds = frame.time if frame.pts is not None and frame.time_base else received
         if self._origin is None:
             self._origin = seconds
-        self.state = "playing"
+        self._state = StreamState.playing
         self.width, self.height = frame.width, frame.height
         arrival = Arrival(frame, seconds - self._origin, self.counters.received, received, sent_as)
         self.counters.received += 1
@@ -171,10 +187,21 @@ class Stream:
         else:
             self._loop.call_soon_threadsafe(self._take_handover)
 
+    def enter(self, state: StreamState, detail: str = "") -> bool:
+        """Be told of a new state by whoever brings the frames; whether that changed anything."""
+        if self._closed or (state, detail) == (self._state, self._detail):
+            return False
+        self._state, self._detail = state, detail
+        return True
+
+    def turn_away(self) -> None:
+        """Take in no more frames; the subscribers stay, to be told why."""
+        self._closed = True
+
     def close(self) -> None:
         """Leave the scheduler and the subscribers; frames that come later are ignored."""
-        self.closed = True
-        self.state = "ended"
+        self._closed = True
+        self._state = StreamState.ended
         self._lane.close()
         self._subscribers.clear()
         self._on_error.clear()
@@ -203,7 +230,7 @@ class Stream:
         with self._handover_lock:
             handover, self._handover = self._handover, None
             overtaken, self._overtaken = self._overtaken, 0
-        if handover is None or self.closed:
+        if handover is None or self._closed:
             return
         self.counters.received += overtaken
         self._lost += overtaken

@@ -23,7 +23,6 @@ class CheckpointError(UserError):
     """A file is no checkpoint of this program, or of another network."""
 
     code = "bad-checkpoint"
-    status = 422
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ class HardwareError(UserError):
     """The device or precision that was asked for is not on this machine."""
 
     code = "no-such-hardware"
-    status = 422
 
 
 def build_fabric(table: HardwareTable) -> Fabric:

@@ -26,7 +26,6 @@ class RecipeError(UserError):
     """A recipe names something that there is not, or gives an impossible value."""
 
     code = "bad-recipe"
-    status = 422
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -19,21 +19,18 @@ class DivergedError(UserError):
     """The loss or a weight is no finite number any more."""
 
     code = "diverged"
-    status = 422
 
 
 class OutOfMemoryError(UserError):
     """A step does not fit into the memory of the device."""
 
     code = "out-of-memory"
-    status = 507
 
 
 class DiskFullError(UserError):
     """A file of the run could not be written."""
 
     code = "disk-full"
-    status = 507
 
 
 class InterruptedRunError(UserError):

@@ -30,7 +30,6 @@ class RunFolderError(UserError):
     """A run folder is taken, holds another run, or cannot be written."""
 
     code = "bad-run-folder"
-    status = 409
 
 
 class RunFolder:

@@ -12,6 +12,7 @@ from seekcam.streamer.annotate.plan import OnProgress, Summary, Task, told
 from seekcam.streamer.media.frames import paint_frame
 from seekcam.streamer.media.live_file import LiveVideoFile
 from seekcam.streamer.sources.reader import SourceReader, open_source, parse_source
+from seekcam.streamer.stream_state import StreamState
 
 
 class _Newest:
@@ -30,10 +31,10 @@ class _Newest:
             self._frame = frame
             self._changed.notify()
 
-    def state(self, state: str, detail: str) -> None:
+    def state(self, state: StreamState, detail: str) -> None:
         with self._changed:
             self.trouble = detail
-            self._ended = state in ("ended", "failed")
+            self._ended = state in (StreamState.ended, StreamState.failed)
             self._changed.notify()
 
     def take(self, stop: threading.Event) -> av.VideoFrame | None:

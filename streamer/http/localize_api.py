@@ -13,6 +13,7 @@ from seekcam.localization.errors import PictureError, SettingsError, TooLargeErr
 from seekcam.localization.painting.overlay import paint_rgb
 from seekcam.localization.pictures import decode_picture, encode_png
 from seekcam.localization.settings import Settings
+from seekcam.streamer.http.error_statuses import status_of
 from seekcam.streamer.hub import HUB
 from seekcam.streamer.viewers.json_message import brief
 
@@ -51,7 +52,7 @@ async def refuse_large(request: web.Request) -> web.Response | None:
     """Answer `Expect: 100-continue`: a body that is announced too large is never sent."""
     if (request.content_length or 0) > request.app[HUB].config.max_body:
         error = _too_large(request.app[HUB].config.max_body)
-        return web.json_response({"error": error.code, "detail": str(error)}, status=error.status)
+        return web.json_response({"error": error.code, "detail": str(error)}, status=status_of(error))
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the interim answer does not count as part of the answer
     return None

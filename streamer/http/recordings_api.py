@@ -26,7 +26,6 @@ class StorageError(UserError):
     """The folder cannot be read or written, which is not the client's doing."""
 
     code = "storage"
-    status = 507
 
 
 async def open_files(app: web.Application) -> AsyncIterator[None]:

@@ -52,14 +52,12 @@ class UnauthorizedError(UserError):
     """The token is missing or wrong."""
 
     code = "unauthorized"
-    status = 401
 
 
 class ForbiddenError(UserError):
     """The request comes by way of another site."""
 
     code = "forbidden"
-    status = 403
 
 
 def check_token(expected: str | None) -> Middleware:

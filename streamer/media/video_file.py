@@ -29,7 +29,6 @@ class VideoError(UserError):
     """A file that is no video, or one without frames."""
 
     code = "bad-video"
-    status = 415
 
 
 class VideoInput:

@@ -27,14 +27,12 @@ class RecordingStateError(UserError):
     """A recording that runs already, or none that could be stopped."""
 
     code = "recording-state"
-    status = 409
 
 
 class RecordingFailedError(UserError):
     """A recording that ended by itself; what was written until then is kept."""
 
     code = "recording-failed"
-    status = 507
 
 
 class RecordingTask:

@@ -29,7 +29,6 @@ class UnknownRecordingError(UserError):
     """No recording of that id."""
 
     code = "unknown-recording"
-    status = 404
 
 
 class DamagedRecordingError(UnknownRecordingError):
@@ -40,7 +39,6 @@ class RecordingBusyError(UserError):
     """A recording that is still being made."""
 
     code = "recording-state"
-    status = 409
 
 
 class RecordingStore:

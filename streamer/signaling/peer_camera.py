@@ -11,6 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from seekcam.streamer.hub import Hub
 from seekcam.streamer.stream import SentAs, Stream
+from seekcam.streamer.stream_state import StreamState
 from seekcam.streamer.webrtc import rtc
 from seekcam.streamer.webrtc.camera_decoder import CameraDecoder
 from seekcam.streamer.webrtc.capture_clock import CaptureClock
@@ -26,7 +27,7 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
     def failed(error: Exception) -> None:
         # Nobody waits for an answer: without a word the stream would stay "playing".
         logger.error("The camera of stream %s could not be read on.", stream.id, exc_info=error)
-        stream.closed = True  # one such error is enough
+        stream.turn_away()  # one such error is enough
         end = hub.close_stream(stream, "The server failed at this camera; its log says why.")
         ending.add(task := asyncio.create_task(end))
         task.add_done_callback(ending.discard)
@@ -35,9 +36,9 @@ def feed(hub: Hub, peer: RTCPeerConnection, stream: Stream) -> None:
 
     @peer.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        first = track.kind == "video" and stream.state == "opening"
+        first = track.kind == "video" and stream.state is StreamState.opening
         if first:
-            stream.state = "connecting"
+            stream.enter(StreamState.connecting)
         if track.kind == "video":
             receiver = next(t.receiver for t in peer.getTransceivers() if t.receiver.track is track)
             decoder = decode(receiver, stream, failed)

@@ -40,14 +40,12 @@ class CodecError(UserError):
     """The offer and this server have no video codec in common."""
 
     code = "codec-refused"
-    status = 406
 
 
 class NoCandidatesError(UserError):
     """The server could bind no socket for the session."""
 
     code = "no-candidates"
-    status = 503
 
 
 @routes.post("/api/sessions")
@@ -120,7 +118,6 @@ class BodyTooLargeError(UserError):
     """More bytes than an offer ever has."""
 
     code = "too-large"
-    status = 413
 
 
 async def read_limited(request: web.Request, limit: int) -> bytes:

@@ -11,7 +11,6 @@ class IceRestartError(UserError):
     """Candidates for another ICE session than the one that was answered."""
 
     code = "no-ice-restart"
-    status = 422
 
 
 async def add_candidates(peer: RTCPeerConnection, fragment: str) -> None:

@@ -41,28 +41,24 @@ class MediaTypeError(UserError):
     """A body of another type than the protocol's."""
 
     code = "wrong-content-type"
-    status = 415
 
 
 class TooManyTracksError(UserError):
     """More video than one stream holds."""
 
     code = "too-many-tracks"
-    status = 406
 
 
 class NoEntityTagError(UserError):
     """A PATCH that does not say which ICE session it belongs to."""
 
     code = "no-entity-tag"
-    status = 428
 
 
 class EntityTagError(UserError):
     """A PATCH for an ICE session that is not this one's."""
 
     code = "stale-entity-tag"
-    status = 412
 
 
 @dataclass(frozen=True, eq=False)

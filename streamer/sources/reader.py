@@ -20,13 +20,13 @@ from av.container import InputContainer
 from seekcam.localization.errors import UserError
 from seekcam.streamer.media.frames import upright
 from seekcam.streamer.sources.source_clock import SourceClock
+from seekcam.streamer.stream_state import StreamState
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["device", "file", "url"]
-State = Literal["opening", "playing", "reconnecting", "ended", "failed"]
 Deliver = Callable[[av.VideoFrame, float], None]
-OnState = Callable[[State, str], None]
+OnState = Callable[[StreamState, str], None]
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 5.0  # without a packet for so long, the other side is taken for dead
@@ -190,28 +190,28 @@ class SourceReader:
         delay = FIRST_DELAY_S / 2
         is_file = self._source.kind == "file"
         try:
-            on_state("opening", "")
+            on_state(StreamState.opening, "")
             while not self._stop.is_set():
                 played, detail = self._play(deliver, on_state)
                 if self._stop.is_set():
                     return  # whoever stopped us may be gone, event loop and all
                 if self._once and not detail:
-                    on_state("ended", "")
+                    on_state(StreamState.ended, "")
                     return
                 if is_file and self._once:
-                    on_state("failed", detail)
+                    on_state(StreamState.failed, detail)
                     return
                 if is_file and played and not detail:
                     continue
                 delay = FIRST_DELAY_S if played else min(2 * delay, LONGEST_DELAY_S)
-                on_state("reconnecting", detail or f"{self.shown} ended.")
+                on_state(StreamState.reconnecting, detail or f"{self.shown} ended.")
                 self._stop.wait(delay)
         except Exception as error:
             if self._stop.is_set():
                 logger.debug("Source %s failed after its end", self.shown, exc_info=True)
                 return
             logger.exception("Source %s failed", self.shown)
-            on_state("failed", f"{self.shown} failed on an unexpected {type(error).__name__}.")
+            on_state(StreamState.failed, f"{self.shown} failed on an unexpected {type(error).__name__}.")
 
     def _play(self, deliver: Deliver, on_state: OnState) -> tuple[bool, str]:
         """Read until the source ends; whether any frame came, and what went wrong."""
@@ -225,7 +225,7 @@ class SourceReader:
                     if self._stop.wait(self._clock.stamp(frame)):
                         return played, ""
                     if not played:
-                        on_state("playing", "")
+                        on_state(StreamState.playing, "")
                         played = True
                     deliver(upright(frame), time.monotonic())
         except SourceError as error:

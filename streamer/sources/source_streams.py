@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from seekcam.streamer.sources.reader import SourceReader
 from seekcam.streamer.stream import Stream
+from seekcam.streamer.stream_state import StreamState
 from seekcam.streamer.telemetry import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class SourceStreams:
         """Feed `stream` from `reader` until the source ends."""
         loop = asyncio.get_running_loop()
 
-        def on_state(state: str, detail: str) -> None:
+        def on_state(state: StreamState, detail: str) -> None:
             loop.call_soon_threadsafe(self._on_state, stream, state, detail)
 
         self._readers[stream.id] = reader
@@ -50,12 +51,11 @@ class SourceStreams:
         await asyncio.gather(*(loop.run_in_executor(None, reader.stop) for reader in self._readers.values()))
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    def _on_state(self, stream: Stream, state: str, detail: str) -> None:
-        if stream.closed or self._closing or (state, detail) == (stream.state, stream.detail):
+    def _on_state(self, stream: Stream, state: StreamState, detail: str) -> None:
+        if self._closing or not stream.enter(state, detail):
             return  # a looped file says "playing" each time round
-        stream.state, stream.detail = state, detail
         logger.info("Source %s: %s%s", stream.id, state, f" ({detail})" if detail else "")
-        if state not in ("ended", "failed"):
+        if state not in (StreamState.ended, StreamState.failed):
             self._changed(stream)
             return
         self._readers.pop(stream.id, None)

@@ -42,7 +42,6 @@ class BusyError(UserError):
     """More changes at once than are taken."""
 
     code = "busy"
-    status = 429
 
 
 class Host(Protocol):

@@ -15,6 +15,7 @@ from skimage import data
 
 from seekcam.localization.errors import UserError
 from seekcam.localization.settings import Settings
+from seekcam.streamer.engine import LocalEngine
 from seekcam.streamer.http.openapi import document
 from seekcam.streamer.hub import HUB, Hub
 from tests.helpers.peers import Camera, Session, serving, session
@@ -159,7 +160,8 @@ async def test_a_second_model_that_fails_leaves_the_other_streams_alone(
     hub = hub_of(client)
     async with session(client, camera(), settings={"compare": "small"}) as pair, session(client, camera()) as other:
         await until_wide(pair)
-        small = hub.models.engine.loaded()["small"]
+        assert isinstance(hub.models.engine, LocalEngine)
+        small = hub.models.engine._models["small"]
 
         def fail(*_arguments: object) -> None:
             raise UserError("The second one is out of order.")

@@ -13,6 +13,7 @@ import pytest
 from skimage import data
 
 from seekcam.localization.bars import BarTracker
+from seekcam.localization.model import LocalizationModel
 from seekcam.localization.pipeline import FrameRequest
 from seekcam.localization.region import box_in_frame
 from seekcam.localization.settings import AnalysisSettings, resolve
@@ -66,9 +67,18 @@ async def test_the_card_of_a_model_is_known_without_loading_it(engine: LocalEngi
     assert engine.loaded() == {}
 
 
-async def test_a_model_loads_once_however_many_ask(engine: LocalEngine) -> None:
+async def test_a_model_loads_once_however_many_ask(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def open_file(path: Path, provider: str, threads: int) -> LocalizationModel:
+        opened.append(path.name)
+        return LocalizationModel(path, provider, threads)
+
+    monkeypatch.setattr(engine_module, "LocalizationModel", open_file)
     one, two = await asyncio.gather(engine.load("a"), engine.load("a"))
-    assert one is two
+    assert one == two
+    assert (one.card.name, one.provider) == ("efficientnet-lite0", "cpu")
+    assert len(opened) == 1
 
 
 async def test_the_least_recently_used_model_leaves(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from seekcam.streamer.hub import HUB, Hub, UnknownStreamError
 from seekcam.streamer.recordings.recording_tasks import RecordingStateError
 from seekcam.streamer.server import create_app
 from tests.helpers.peers import Camera, session
+from tests.streamer.pool_engine import ENGINES
 
 FPS = 10
 
@@ -53,10 +54,12 @@ def config(tmp_path: Path, default_model_path: Path) -> ServerConfig:
     )
 
 
-@pytest.fixture
-async def client(config: ServerConfig, clip: Path) -> AsyncIterator[TestClient[Any, Any]]:
+@pytest.fixture(params=ENGINES)
+async def client(
+    config: ServerConfig, clip: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[TestClient[Any, Any]]:
     with_source = ServerConfig(**{**config.model_dump(), "source": [f"cat={clip}"]})
-    async with TestClient(TestServer(create_app(with_source))) as opened:
+    async with TestClient(TestServer(create_app(with_source, ENGINES[request.param]))) as opened:
         yield opened
 
 

@@ -22,6 +22,7 @@ from seekcam.streamer.config import ConfigError, ServerConfig
 from seekcam.streamer.hub import HUB, SessionCapError
 from seekcam.streamer.server import WEB, answer_errors, create_app, serve, tls_context
 from tests.helpers.certificates import self_signed
+from tests.streamer.pool_engine import ENGINES
 
 Client = TestClient[Any, Any]
 
@@ -36,9 +37,10 @@ def config_for(model: Path, folder: Path, **more: object) -> ServerConfig:
     return ServerConfig.model_validate({**values, **more})
 
 
-@pytest.fixture
-async def client(default_model_path: Path, tmp_path: Path) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(create_app(config_for(default_model_path, tmp_path)))) as opened:
+@pytest.fixture(params=ENGINES)
+async def client(default_model_path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    app = create_app(config_for(default_model_path, tmp_path), ENGINES[request.param])
+    async with TestClient(TestServer(app)) as opened:
         yield opened
 
 

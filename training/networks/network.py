@@ -11,7 +11,6 @@ class NetworkError(UserError):
     """No such network, one that cannot be built as asked, or weights that are not its own."""
 
     code = "bad-network"
-    status = 422
 
 
 class Features(NamedTuple):

@@ -38,7 +38,6 @@ class HeadError(UserError):
     """A file that holds no objectness head, or the head of another network."""
 
     code = "bad-head"
-    status = 422
 
 
 class ObjectnessHead(nn.Module):

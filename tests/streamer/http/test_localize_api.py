@@ -23,6 +23,7 @@ from seekcam.localization.pipeline import localize
 from seekcam.streamer.config import ServerConfig
 from seekcam.streamer.http.localize_api import PREDICTION_HEADER, read_query
 from seekcam.streamer.server import create_app
+from tests.streamer.pool_engine import ENGINES
 
 Client = TestClient[Any, Any]
 BODY_LIMIT = 2_000_000
@@ -43,10 +44,10 @@ def png_claiming(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
-@pytest.fixture
-async def client(default_model_path: Path, tmp_path: Path) -> AsyncIterator[Client]:
+@pytest.fixture(params=ENGINES)
+async def client(default_model_path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     config = ServerConfig(model=str(default_model_path), recordings=tmp_path, max_body=BODY_LIMIT)
-    async with TestClient(TestServer(create_app(config))) as opened:
+    async with TestClient(TestServer(create_app(config, ENGINES[request.param]))) as opened:
         yield opened
 
 

@@ -12,14 +12,15 @@ from aiohttp.test_utils import TestClient, TestServer
 from seekcam.localization.card import METADATA_KEY, ModelCard
 from seekcam.streamer.config import ServerConfig
 from seekcam.streamer.server import create_app
+from tests.streamer.pool_engine import ENGINES
 
 Client = TestClient[Any, Any]
 
 
-@pytest.fixture
-async def client(default_model_path: Path, tmp_path: Path) -> AsyncIterator[Client]:
+@pytest.fixture(params=ENGINES)
+async def client(default_model_path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     config = ServerConfig(model=str(default_model_path), recordings=tmp_path, provider="cpu")
-    async with TestClient(TestServer(create_app(config))) as opened:
+    async with TestClient(TestServer(create_app(config, ENGINES[request.param]))) as opened:
         yield opened
 
 
