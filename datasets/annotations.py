@@ -12,7 +12,7 @@ from seekcam.datasets.dataset import DatasetError, LabelledPicture
 from seekcam.datasets.files import files_below, files_in, refuse_missing, sub_folders
 from seekcam.datasets.localization_text import read_localization, read_sizes
 from seekcam.datasets.matching import matched
-from seekcam.datasets.pixel_box import Annotated, within_their_files
+from seekcam.datasets.pixel_box import AnnotatedPicture, within_their_files
 from seekcam.datasets.voc import read_voc
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ FOLDERS = ("annotations", "annotation", "labels", "xml", "xmls")  # without pict
 _COCO_NAME = re.compile(r"_?annotations.*\.json|instances_.*\.json", re.IGNORECASE)
 
 
-def read_annotations(source: Path) -> list[Annotated]:
+def read_annotations(source: Path) -> list[AnnotatedPicture]:
     """What was given: a COCO JSON, a folder of Pascal VOC XMLs (or one), or a wsolevaluation localization.txt.
 
     Raises:
@@ -47,7 +47,7 @@ def read_annotations(source: Path) -> list[Annotated]:
     return [replace(entry, picture=str(source.parent / entry.picture)) for entry in found]
 
 
-def find_annotations(folders: Sequence[Path], pictures: Sequence[Path]) -> list[Annotated]:
+def find_annotations(folders: Sequence[Path], pictures: Sequence[Path]) -> list[AnnotatedPicture]:
     """What lies in its usual place, of the first format that is there.
 
     COCO JSON in one of `folders` or its annotations folder; Pascal VOC XMLs in an annotations folder or beside the
@@ -71,7 +71,7 @@ def find_annotations(folders: Sequence[Path], pictures: Sequence[Path]) -> list[
 
 def annotated(
     pictures: Sequence[LabelledPicture],
-    annotations: Sequence[Annotated],
+    annotations: Sequence[AnnotatedPicture],
     names: Sequence[frozenset[str]],
     root: Path,
     source: Path,
@@ -117,7 +117,7 @@ def annotated(
     return within_their_files(result, lambda path: owned[path][0].where)
 
 
-def with_masks(picture: LabelledPicture, entry: Annotated, folders: Sequence[Path]) -> LabelledPicture:
+def with_masks(picture: LabelledPicture, entry: AnnotatedPicture, folders: Sequence[Path]) -> LabelledPicture:
     """The picture with the masks of `entry`, in the first of `folders` that has them (in the first if none has)."""
     if not entry.masks:
         return picture

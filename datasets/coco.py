@@ -11,13 +11,13 @@ from typing import Any
 
 from seekcam.datasets.dataset import DatasetError, PixelBox
 from seekcam.datasets.files import read_text
-from seekcam.datasets.pixel_box import Annotated, Size, pixel_box
+from seekcam.datasets.pixel_box import AnnotatedPicture, Size, pixel_box
 
 _LISTS = ("images", "annotations", "categories")
 
 
-def read_coco(path: Path) -> list[Annotated]:
-    """One `Annotated` for each picture of the file that has a box.
+def read_coco(path: Path) -> list[AnnotatedPicture]:
+    """One `AnnotatedPicture` for each picture of the file that has a box.
 
     Raises:
         DatasetError: not JSON, not COCO, or a box that is empty or outside its picture.
@@ -38,7 +38,7 @@ def read_coco(path: Path) -> list[Annotated]:
         box = _box(entry["bbox"], _size(picture), f"{where}, picture {picture['file_name']}")
         objects.setdefault(entry["image_id"], []).append((categories[entry["category_id"]], box))
     return [
-        Annotated(str(pictures[key]["file_name"]), str(path), tuple(found), _size(pictures[key]))
+        AnnotatedPicture(str(pictures[key]["file_name"]), str(path), tuple(found), _size(pictures[key]))
         for key, found in objects.items()
     ]
 

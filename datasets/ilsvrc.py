@@ -12,7 +12,7 @@ from pathlib import Path
 from seekcam.datasets.dataset import TEST, TRAIN, DatasetError, LabelledPicture, PictureSet
 from seekcam.datasets.files import files_in, is_picture, pictures_below, sub_folders, text_lines
 from seekcam.datasets.names import class_names, wordnet_names
-from seekcam.datasets.pixel_box import Annotated, parsed_box, pixel_box, within_their_files
+from seekcam.datasets.pixel_box import AnnotatedPicture, parsed_box, pixel_box, within_their_files
 from seekcam.datasets.voc import read_voc
 
 
@@ -67,7 +67,7 @@ def _labelled_val(val: Path, root: Path, mapping: Path, labels: dict[str, int]) 
     return within_their_files(pictures, lambda _: str(table if from_table else xmls))
 
 
-def _from_table(table: Path) -> dict[str, Annotated]:
+def _from_table(table: Path) -> dict[str, AnnotatedPicture]:
     """Kaggle's table: a header, then "picture,ID x0 y0 x1 y1 ID x0 y0 x1 y1 ..."."""
     found = {}
     for where, line in list(text_lines(table))[1:]:
@@ -79,5 +79,5 @@ def _from_table(table: Path) -> dict[str, Annotated]:
         for start in range(0, len(words), 5):
             x0, y0, x1, y1 = parsed_box(words[start + 1 : start + 5], where)
             objects.append((words[start], pixel_box((x0, y0, x1 + 1, y1 + 1), None, where)))
-        found[picture] = Annotated(picture, where, tuple(objects))
+        found[picture] = AnnotatedPicture(picture, where, tuple(objects))
     return found

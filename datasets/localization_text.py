@@ -13,31 +13,31 @@ from pathlib import Path
 
 from seekcam.datasets.dataset import DatasetError
 from seekcam.datasets.files import text_lines, whole_number
-from seekcam.datasets.pixel_box import Annotated, Size, parsed_box, pixel_box
+from seekcam.datasets.pixel_box import AnnotatedPicture, Size, parsed_box, pixel_box
 
 _NUMBER = r"\s*[-+]?[\d.]+(?:e[-+]?\d+)?\s*"
 _BOX = re.compile(f"(.+?),({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})", re.IGNORECASE)
 
 
-def read_localization(path: Path, sizes: Mapping[str, Size]) -> list[Annotated]:
-    """One `Annotated` for each picture of the file, its boxes or masks together.
+def read_localization(path: Path, sizes: Mapping[str, Size]) -> list[AnnotatedPicture]:
+    """One `AnnotatedPicture` for each picture of the file, its boxes or masks together.
 
     Raises:
         DatasetError: a line of neither form, or a box that is empty or outside its picture.
     """
-    found: dict[str, Annotated] = {}
+    found: dict[str, AnnotatedPicture] = {}
     for where, line in text_lines(path):
         box = _BOX.fullmatch(line)
         fields = line.split(",")
         if box is not None:
             picture = box[1]
-            known = found.get(picture) or Annotated(picture, where, size=sizes.get(picture))
+            known = found.get(picture) or AnnotatedPicture(picture, where, size=sizes.get(picture))
             x0, y0, x1, y1 = parsed_box(box.groups()[1:], where)
             inside = pixel_box((x0, y0, x1 + 1, y1 + 1), known.size, where)
             found[picture] = replace(known, objects=(*known.objects, ("", inside)))
         elif len(fields) == 3 and fields[0] and fields[1]:
             picture, mask, ignore = fields
-            known = found.get(picture) or Annotated(picture, where)
+            known = found.get(picture) or AnnotatedPicture(picture, where)
             found[picture] = replace(known, masks=(*known.masks, mask), ignore=known.ignore or ignore or None)
         else:
             raise DatasetError(f"{where}: neither picture,x0,y0,x1,y1 nor picture,mask,ignore: correct or remove it.")

@@ -10,12 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from seekcam.datasets.dataset import DatasetError
 from seekcam.datasets.files import shown
-from seekcam.datasets.pixel_box import Annotated
+from seekcam.datasets.pixel_box import AnnotatedPicture
 
 _Agreement = tuple[int, bool]
 
 
-def matched(annotations: Sequence[Annotated], pictures: Sequence[Path], root: Path) -> dict[Path, list[Annotated]]:
+def matched(
+    annotations: Sequence[AnnotatedPicture], pictures: Sequence[Path], root: Path
+) -> dict[Path, list[AnnotatedPicture]]:
     """The annotations of each picture that has any; those of pictures which are not there are left out.
 
     Raises:
@@ -25,7 +27,7 @@ def matched(annotations: Sequence[Annotated], pictures: Sequence[Path], root: Pa
     for path in pictures:
         parts = _parts(path.relative_to(root).as_posix())
         by_stem.setdefault(PurePosixPath(parts[-1]).stem, []).append((path, parts))
-    found: dict[Path, list[tuple[_Agreement, Annotated]]] = {}
+    found: dict[Path, list[tuple[_Agreement, AnnotatedPicture]]] = {}
     for entry in annotations:
         wanted = _parts(entry.picture)
         candidates = by_stem.get(PurePosixPath(wanted[-1]).stem, ()) if wanted else ()

@@ -20,7 +20,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 
 @dataclass(frozen=True)
-class Annotated:
+class AnnotatedPicture:
     """What an annotation file says of one picture."""
 
     picture: str  # as the file names it: a path, or the end of one

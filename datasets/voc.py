@@ -9,12 +9,12 @@ from xml.etree import ElementTree as ET
 
 from seekcam.datasets.dataset import DatasetError, PixelBox
 from seekcam.datasets.files import read_bytes, whole_number
-from seekcam.datasets.pixel_box import Annotated, Size, parsed_box, pixel_box
+from seekcam.datasets.pixel_box import AnnotatedPicture, Size, parsed_box, pixel_box
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc(path: Path, picture: str, *, first_pixel: int = 1) -> Annotated:
+def read_voc(path: Path, picture: str, *, first_pixel: int = 1) -> AnnotatedPicture:
     """The objects in one file, of the picture of that name; `first_pixel` is the number of a picture's first column.
 
     Raises:
@@ -30,7 +30,7 @@ def read_voc(path: Path, picture: str, *, first_pixel: int = 1) -> Annotated:
         raise DatasetError(f"{path} is no Pascal VOC file: it begins with <{root.tag}> instead of <annotation>.")
     size = _size(root)
     objects = tuple(_object(element, size, str(path), first_pixel) for element in root.iter("object"))
-    return Annotated(picture, str(path), objects, size)
+    return AnnotatedPicture(picture, str(path), objects, size)
 
 
 def _object(element: ET.Element, size: Size | None, where: str, first_pixel: int) -> tuple[str, PixelBox]:

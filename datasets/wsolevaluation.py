@@ -12,7 +12,7 @@ from seekcam.datasets.dataset import TEST, TRAIN, VALIDATION, DatasetError, Labe
 from seekcam.datasets.files import refuse_missing, sub_folders, text_lines, whole_number
 from seekcam.datasets.localization_text import read_localization, read_sizes, separated
 from seekcam.datasets.names import class_names, wordnet_names
-from seekcam.datasets.pixel_box import Annotated, Size, within_their_files
+from seekcam.datasets.pixel_box import AnnotatedPicture, Size, within_their_files
 
 MOST_CLASSES = 100_000  # every class up to the highest number gets a name, whether it has pictures or not (ours)
 
@@ -93,7 +93,7 @@ def _with_boxes(folder: Path, pictures: Mapping[str, LabelledPicture], root: Pat
     return within_their_files(result, lambda _: str(source))
 
 
-def _joined(picture: LabelledPicture, entry: Annotated | None, size: Size | None, root: Path) -> LabelledPicture:
+def _joined(picture: LabelledPicture, entry: AnnotatedPicture | None, size: Size | None, root: Path) -> LabelledPicture:
     if entry is None:
         return picture
     boxes = tuple(box for _, box in entry.objects)

@@ -44,7 +44,7 @@ def inclusive_iou(boxes: Boxes, truths: Boxes) -> Float64:
 def score_map(grid: Float32) -> Float32:
     """A class map [h, w] of any range as float32 [SIDE, SIDE] in [0, 1]: bicubic, then min-max.
 
-    A constant map becomes zeros, and so does one with a value that is no number.
+    A constant map becomes zeros, and so does one with NaN in it.
     """
     heat = cv2.resize(grid.astype(np.float32, copy=False), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     heat = np.asarray(heat, np.float32)

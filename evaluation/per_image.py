@@ -55,7 +55,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, eq=False)
-class Localized:
+class LocalizedImage:
     """One picture's predictions: with the class of its label held, and as a viewer gets it who touches nothing."""
 
     picture: LabelledPicture
@@ -77,10 +77,10 @@ class Localized:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class ImageMeasures:
     """What one picture contributes to a set's score; None where it has no boxes, or no mask."""
 
-    localized: Localized
+    localized: LocalizedImage
     top1_iou: float  # of the streamed boxes; 0 when no class, or a wrong one, is asserted
     held_iou: float  # of the boxes of the class of its label
     fixed_ious: Float64 | None  # of the box of that class at each of THRESHOLDS
@@ -90,7 +90,7 @@ class Measured:
 
 def localize_all(
     model: LocalizationModel, analysis: Analysis, labelled: Sequence[Labelled], alter: Alter | None = None
-) -> Iterator[Localized | Unreadable]:
+) -> Iterator[LocalizedImage | Unreadable]:
     """Localize in every picture, in order; `alter` changes it after it is squashed to uint8 [S, S, 3].
 
     An altered picture is not looked at twice: what was done to it at this size cannot be done to a part of it.
@@ -117,7 +117,7 @@ def localize_all(
         raw = run_graph(model, [item.frame for item in usable], holding) if usable else {}
         predictions = iter(
             [
-                Localized(
+                LocalizedImage(
                     item.picture,
                     item.expected,
                     item.size,
@@ -131,7 +131,7 @@ def localize_all(
             yield item if isinstance(item, Unreadable) else next(predictions)
 
 
-def measure(localized: Localized | Unreadable) -> Measured | Unreadable:
+def measure(localized: LocalizedImage | Unreadable) -> ImageMeasures | Unreadable:
     """Compare one picture's predictions with its boxes and masks."""
     if isinstance(localized, Unreadable):
         return localized
@@ -142,7 +142,7 @@ def measure(localized: Localized | Unreadable) -> Measured | Unreadable:
     except DatasetError as error:
         return Unreadable(picture, str(error))
     shown = [box.box for box in localized.streamed.boxes if box.index == localized.expected]
-    return Measured(
+    return ImageMeasures(
         localized,
         top1_iou=best_iou(shown, truths),
         held_iou=best_iou([box.box for box in localized.held.boxes], truths),

@@ -14,9 +14,9 @@ from seekcam.evaluation.metrics import BoxAccuracy, Float64, PixelPrecision
 from seekcam.evaluation.per_image import (
     THRESHOLDS,
     Alter,
+    ImageMeasures,
     Labelled,
-    Localized,
-    Measured,
+    LocalizedImage,
     Unreadable,
     ious_at_thresholds,
     localize_all,
@@ -141,7 +141,7 @@ def best_fixed_threshold(
     labelled, _ = _known(model, pictures, [p for p in chosen_part(pictures, part)[1] if p.boxes])
     labelled = evenly(labelled, limit)
 
-    def fixed_ious(item: Localized | Unreadable) -> Float64 | None:
+    def fixed_ious(item: LocalizedImage | Unreadable) -> Float64 | None:
         return None if isinstance(item, Unreadable) else ious_at_thresholds(item.grid, item.truths)
 
     found: list[Float64] = []
@@ -213,7 +213,7 @@ def _threshold(model: LocalizationModel, analysis: Analysis) -> float | str:
     return model.card.threshold if analysis.threshold == "card" else analysis.threshold
 
 
-def _image_score(measured: Measured) -> ImageScore:
+def _image_score(measured: ImageMeasures) -> ImageScore:
     localized = measured.localized
     top = localized.streamed.top
     return ImageScore(

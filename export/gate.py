@@ -99,7 +99,7 @@ def compare(reference: Sequence[Look], other: Sequence[Look]) -> GateReport:
 def correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """Pearson's, of the cells of two maps; two constant maps agree, a constant one and another do not.
 
-    A map with a cell that is no number agrees with nothing.
+    A map with NaN in it agrees with nothing.
     """
     if not (np.isfinite(one).all() and np.isfinite(other).all()):
         return 0.0

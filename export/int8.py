@@ -42,7 +42,7 @@ _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")  # spares a warning:
 
 
 @dataclass(frozen=True, eq=False)
-class Quantised:
+class QuantisedGraph:
     """A graph in 8 bits."""
 
     model: ModelProto
@@ -53,7 +53,7 @@ class Quantised:
 
 def to_int8(
     source: Path, frames: NDArray[np.uint8], work: Path, progress: Callable[[str], None] = lambda _: None
-) -> Quantised:
+) -> QuantisedGraph:
     """Quantise a file of Contract 1.
 
     Args:
@@ -69,7 +69,7 @@ def to_int8(
     names = quantiser.convolutions
     progress(f"quantising {len(names)} convolutions on {len(frames)} pictures")
     model, report = quantiser.tried(())
-    found = Quantised(model, (), len(names), report)
+    found = QuantisedGraph(model, (), len(names), report)
     if found.report.passes(MARGIN):
         return found
     harm = []
@@ -83,7 +83,7 @@ def to_int8(
         progress(f"leaving the {count} most sensitive of {len(names)} convolutions in float32")
         in_float = tuple(worst_first[:count])
         model, report = quantiser.tried(in_float)
-        found = Quantised(model, in_float, len(names), report)
+        found = QuantisedGraph(model, in_float, len(names), report)
         count *= 2
     return found
 

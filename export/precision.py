@@ -29,7 +29,7 @@ class PrecisionRefusedError(ExportError):
 
 
 @dataclass(frozen=True)
-class Converted:
+class Conversion:
     """A converted file that passed."""
 
     report: GateReport
@@ -43,7 +43,7 @@ def convert(
     name: str,
     samples: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     progress: Progress = lambda _: None,
-) -> Converted:
+) -> Conversion:
     """Convert the fp32 file `source` and write it to `target` with its card.
 
     Args:
@@ -82,4 +82,4 @@ def convert(
     against = {"against_fp32": {**report.numbers(), **({"note": note} if note else {})}}
     set_card(model, replace(card, metrics={**card.metrics, **against}))
     onnx.save(model, target)
-    return Converted(report, note)
+    return Conversion(report, note)

@@ -51,7 +51,7 @@ def find_boxes(grid: Float32, maker: BoxMaker, threshold: float) -> tuple[Scored
     """The boxes of one class, best first, each with the mean of the map inside it.
 
     Args:
-        grid: [h, w] class map in [0, 1]. A constant map, or one with a value that is no number, has no boxes, nor has
+        grid: [h, w] class map in [0, 1]. A constant map, or one with NaN in it, has no boxes, nor has
             one that stays below the threshold everywhere.
         maker: "largest" (one box round the largest component), "components" (a box round each that is no speck, largest
             first), "two_stage" (one box round the largest component) or "none".
@@ -75,7 +75,7 @@ def threshold_mask(
     """Where a map lies at or above a threshold, on the grid on which boxes are measured.
 
     Args:
-        grid: [h, w] in [0, 1]. A constant map, or one with a value that is no number, lies above it nowhere.
+        grid: [h, w] in [0, 1]. A constant map, or one with NaN in it, lies above it nowhere.
         held: [SIDE, SIDE] of 0 and 1, where the threshold is lower by `hold`; elsewhere it is higher by that.
 
     Returns:
@@ -141,7 +141,7 @@ def _enlarged(grid: Float32) -> Float32:
 
 
 def _shapeless(grid: Float32) -> bool:
-    """Whether a map is constant, or holds a value that is no number."""
+    """Whether a map is constant, or holds NaN or infinity."""
     return not np.isfinite(grid).all() or bool(grid.max() <= grid.min())
 
 

@@ -58,7 +58,7 @@ class ClassTracker:
         """Take in one frame and return the class to show.
 
         Args:
-            logits: [C]. Another C than before, a new model, starts afresh; values that are no numbers are passed over.
+            logits: [C]. Another C than before, a new model, starts afresh; NaN is passed over.
             mapped: the classes whose maps this frame has; no other is switched to, as it could not be shown yet.
             pts: seconds. Going backwards, or more than a second ahead, starts afresh.
         """

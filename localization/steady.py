@@ -39,7 +39,7 @@ LONGEST_GAP = 1.0  # seconds without a frame after which the past says nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class HeldMap:
     """What is kept of one class from frame to frame."""
 
     grid: Float32  # [h, w], averaged
@@ -47,14 +47,14 @@ class Held:
     mask: Mask | None = None  # [SIDE, SIDE] of 0 and 1: the object of the last frame
 
 
-def averaged(held: Held | None, grid: Float32, threshold: float, seconds: float) -> Held:
+def averaged(held: HeldMap | None, grid: Float32, threshold: float, seconds: float) -> HeldMap:
     """The average moved on by one frame, `seconds` after the last; afresh at a change of scene.
 
     Args:
         grid: [h, w] in [0, 1].
     """
     if held is None or held.grid.shape != grid.shape or not float(np.abs(grid - held.grid).mean()) <= CUT:
-        return Held(grid, threshold)  # which a map with a value that is no number comes to as well
+        return HeldMap(grid, threshold)  # which a map with NaN in it comes to as well
     old = np.float32(math.exp(-seconds / TIME_CONSTANT))
     return replace(
         held,
@@ -63,7 +63,7 @@ def averaged(held: Held | None, grid: Float32, threshold: float, seconds: float)
     )
 
 
-def held_object(held: Held) -> tuple[Held, ScoredRectangle | None]:
+def held_object(held: HeldMap) -> tuple[HeldMap, ScoredRectangle | None]:
     """The object in the averaged map, its box and the mean of the map in that."""
     heat, mask = threshold_mask(held.grid, held.threshold, held.mask, HOLD)
     part = _largest_part(mask)
@@ -99,7 +99,7 @@ class Steady:
     """
 
     def __init__(self) -> None:
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, HeldMap] = {}
         self._seconds = 0.0  # since the frame before
         self._pts = 0.0
         self._region: Region = WHOLE
@@ -143,7 +143,7 @@ class Steady:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from an earlier `state`."""
         self._held = {
-            each["class"]: Held(np.array(each["grid"], np.float32), each["threshold"], _mask(each["mask"]))
+            each["class"]: HeldMap(np.array(each["grid"], np.float32), each["threshold"], _mask(each["mask"]))
             for each in state["held"]
         }
         x0, y0, x1, y1 = state["region"]

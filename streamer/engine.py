@@ -45,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model that is ready to run."""
 
     card: ModelCard
@@ -81,7 +81,7 @@ class Engine(Runner, Protocol):
             ModelFileError: its file cannot be read.
         """
 
-    async def load(self, model: str) -> Loaded:
+    async def load(self, model: str) -> LoadedModel:
         """Make a model ready, if it is not; other models go on meanwhile.
 
         Raises:
@@ -91,7 +91,7 @@ class Engine(Runner, Protocol):
     def forget(self, model: str) -> None:
         """Let go of a model whose file is gone or another one now."""
 
-    def loaded(self) -> Mapping[str, Loaded]:
+    def loaded(self) -> Mapping[str, LoadedModel]:
         """The models that are ready, by name."""
 
     async def close(self) -> None:
@@ -126,7 +126,7 @@ class LocalEngine:
         """The largest batch worth submitting on this device."""
         return min((MAX_BATCH[model.provider] for model in self.loaded().values()), default=1)
 
-    def loaded(self) -> Mapping[str, Loaded]:
+    def loaded(self) -> Mapping[str, LoadedModel]:
         """The models in memory, by name."""
         with self._lock:
             return {name: _told(model) for name, model in self._models.items()}
@@ -140,7 +140,7 @@ class LocalEngine:
             self._cards[model] = await loop.run_in_executor(self._loading, read_card, self._files[model])
         return self._cards[model]
 
-    async def load(self, model: str) -> Loaded:
+    async def load(self, model: str) -> LoadedModel:
         """Load and warm a model, if it is not loaded; the streams of other models go on meanwhile."""
         return _told(await self._open(model))
 
@@ -207,5 +207,5 @@ class LocalEngine:
         return fit_picture(picture, card, region), replace(request, region=region)
 
 
-def _told(model: LocalizationModel) -> Loaded:
-    return Loaded(model.card, model.provider, model.provider_reason)
+def _told(model: LocalizationModel) -> LoadedModel:
+    return LoadedModel(model.card, model.provider, model.provider_reason)

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Waiting:
+class WaitingJob:
     """A frame in a mailbox: what to do, since when, and what to call with the result."""
 
     job: Job
@@ -38,12 +38,12 @@ class Lane:
 
     def __init__(self, scheduler: "Scheduler") -> None:
         self._scheduler = scheduler
-        self.waiting: Waiting | None = None
-        self.begun: Waiting | None = None
+        self.waiting: WaitingJob | None = None
+        self.begun: WaitingJob | None = None
         self.dropped = 0
 
     @property
-    def next(self) -> Waiting | None:
+    def next(self) -> WaitingJob | None:
         """What this lane's next turn is for."""
         return self.begun or self.waiting
 
@@ -57,7 +57,7 @@ class Lane:
         if self.waiting is not None:
             self.dropped += 1
             self._scheduler.telemetry.dropped("newer frame")
-        self.waiting = Waiting(job, time.monotonic(), done, second)
+        self.waiting = WaitingJob(job, time.monotonic(), done, second)
         self._scheduler.wake()
 
     def take(self) -> None:
@@ -107,10 +107,10 @@ class Scheduler:
                 continue
             await self._serve(batch)
 
-    def _next_batch(self) -> list[tuple[Lane, Waiting]]:
+    def _next_batch(self) -> list[tuple[Lane, WaitingJob]]:
         """What the lanes wait for whose turn it is, all for one model; these lanes go to the end of the row."""
         limit = self._engine.max_batch
-        batch: list[tuple[Lane, Waiting]] = []
+        batch: list[tuple[Lane, WaitingJob]] = []
         others = []
         for lane in self._lanes:
             waiting = lane.next
@@ -123,7 +123,7 @@ class Scheduler:
         self._lanes = others + [lane for lane, _ in batch]
         return batch
 
-    async def _serve(self, batch: list[tuple[Lane, Waiting]]) -> None:
+    async def _serve(self, batch: list[tuple[Lane, WaitingJob]]) -> None:
         started = time.monotonic()
         self.telemetry.batch(len(batch))
         self.telemetry.queue_age(started - min(waiting.since for _, waiting in batch))
@@ -140,7 +140,7 @@ class Scheduler:
             if isinstance(result, Prediction):
                 result = replace(result, ms={"queue": (started - waiting.since) * 1e3, **result.ms})
                 if waiting.second is not None:
-                    lane.begun = Waiting(waiting.second, time.monotonic(), waiting.done, first=result)
+                    lane.begun = WaitingJob(waiting.second, time.monotonic(), waiting.done, first=result)
                     continue
                 if waiting.first is not None:
                     result = replace(waiting.first, compare=result)

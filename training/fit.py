@@ -256,7 +256,7 @@ class _Training:
         return row
 
     def _save_last(self, *, also_best: bool = False) -> None:
-        """Write the checkpoints, from the first process; never one whose weights are no numbers."""
+        """Write the checkpoints, from the first process; never one whose weights are NaN or infinite."""
         weights = self.network.state_dict()
         if not all(bool(value.isfinite().all()) for value in weights.values()):
             self._check_finite(float("nan"))

@@ -77,7 +77,7 @@ def diverged(recipe: Recipe, epoch: int, last: Path) -> DivergedError:
     rate = recipe.optimiser.learning_rate
     kept = f"; {last} holds the last good state" if last.is_file() else ""
     return DivergedError(
-        f"The training diverged in epoch {epoch}: its loss is no number any more{kept}. Train anew with a lower rate, "
+        f"The training diverged in epoch {epoch}: its loss is NaN or infinite{kept}. Train anew with a lower rate, "
         f"such as --set optimiser.learning_rate={rate / 10:.2g} (it was {rate:g}), or with a warm-up: "
         "--set schedule.warmup=1."
     )

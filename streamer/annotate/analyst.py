@@ -20,7 +20,7 @@ from seekcam.streamer.media.frames import fit_frame, luma
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedFrame:
     """A picture as each side's model wants it."""
 
     pictures: tuple[NDArray[np.uint8], ...]
@@ -63,18 +63,20 @@ class Analyst:
         """The model of each side."""
         return tuple(side.model for side in self._sides)
 
-    def fit(self, frame: av.VideoFrame, pts: float) -> Fitted:
+    def fit(self, frame: av.VideoFrame, pts: float) -> FittedFrame:
         """The next frame of a film, shown at `pts` seconds, without its black bars, as `follow` takes it."""
         region = self._bars.update(luma(frame), pts)
-        return Fitted(self._fitted(frame, region), region, self._bars.state())
+        return FittedFrame(self._fitted(frame, region), region, self._bars.state())
 
     def localize(self, picture: Picture) -> Prediction:
         """What is seen in one picture, whatever came before."""
         region = find_bars(luma(picture) if isinstance(picture, av.VideoFrame) else picture)
         requests = [[FrameRequest(side.analysis, region=region)] for side in self._sides]
-        return self._together([picture], [Fitted(self._fitted(picture, region), region)], requests)[0]
+        return self._together([picture], [FittedFrame(self._fitted(picture, region), region)], requests)[0]
 
-    def follow(self, frames: Sequence[Picture], fitted: Sequence[Fitted], pts: Sequence[float]) -> list[Prediction]:
+    def follow(
+        self, frames: Sequence[Picture], fitted: Sequence[FittedFrame], pts: Sequence[float]
+    ) -> list[Prediction]:
         """What is seen in the next frames of a film, shown at `pts` seconds; each side holds class and box steady.
 
         Args:
@@ -105,7 +107,7 @@ class Analyst:
         return tuple(fit_picture(picture, card, region) for card in cards)
 
     def _together(
-        self, frames: Sequence[Picture], fitted: Sequence[Fitted], requests: Sequence[Sequence[FrameRequest]]
+        self, frames: Sequence[Picture], fitted: Sequence[FittedFrame], requests: Sequence[Sequence[FrameRequest]]
     ) -> list[Prediction]:
         """Each side's predictions of all frames, the second side's as the first's `compare`."""
         first, *others = (

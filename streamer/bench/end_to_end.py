@@ -42,7 +42,7 @@ WINDOW_S = 15.0  # the first and the last so many seconds are compared; a third 
 
 
 @dataclass(frozen=True)
-class Returned:
+class ReturnedFrame:
     """One frame that came back: seconds after the first frame came back, and its latency in milliseconds."""
 
     at: float
@@ -66,7 +66,7 @@ class EndToEndResult:
     early_release: bool  # the client used our jitter buffer, which releases a frame on its last packet
     results: int  # messages on the data channel
     server: Mapping[str, Any] = field(default_factory=dict)  # the server's last statistics of this session
-    frames: tuple[Returned, ...] = ()
+    frames: tuple[ReturnedFrame, ...] = ()
 
 
 class NumberedCamera(MediaStreamTrack):
@@ -157,7 +157,7 @@ class BenchSession:
             raise BenchError(self.error or "Nothing came back: look at `seekcam doctor`.")
         start, end = min(first_times.values()), max(first_times.values())
         frames = tuple(
-            Returned(round(at - start, 4), round((at - sent[number]) * 1e3, 2))
+            ReturnedFrame(round(at - start, 4), round((at - sent[number]) * 1e3, 2))
             for number, at in sorted(first_times.items(), key=lambda item: item[1])
         )
         window = min(WINDOW_S, (end - start) / 3)

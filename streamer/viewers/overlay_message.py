@@ -175,7 +175,7 @@ def _values(maps: Sequence[ClassMap]) -> dict[ClassMap, bytes]:
 
 def _bounded(grid: NDArray[np.float32]) -> NDArray[np.float32]:
     bounded: NDArray[np.float32] = np.fmin(np.fmax(grid, np.float32(0)), np.float32(1))
-    return bounded  # what was no number is 0
+    return bounded  # what was NaN is 0
 
 
 def _bytes(bounded: NDArray[np.float32]) -> bytes:

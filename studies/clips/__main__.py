@@ -27,7 +27,7 @@ from seekcam.localization.prediction import Rectangle
 from seekcam.localization.settings import class_index
 from seekcam.streamer.media.frames import to_rgb
 from seekcam.studies.clips.clip import Clip, interpolated
-from seekcam.studies.clips.clip_scores import WAYS, Judged, follow, judge, paired
+from seekcam.studies.clips.clip_scores import WAYS, ClipScore, follow, judge, paired
 from seekcam.studies.clips.scenes import KINDS, Photograph, make_clip
 from seekcam.studies.study import run
 
@@ -139,7 +139,7 @@ def main(
         console.print(f"{WAYS[better]} less {WAYS[worse]}: {told}", soft_wrap=True)
 
 
-def _cell(judged: list[Judged]) -> str:
+def _cell(judged: list[ClipScore]) -> str:
     return f"{np.mean([each.iou for each in judged]):.1f}, jumps {np.mean([each.flicker for each in judged]):.1f}"
 
 

@@ -23,7 +23,7 @@ NOWHERE: Rectangle = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Judged:
+class ClipScore:
     """Of one clip, in percent: mean IoU with the true boxes, and mean 1 - IoU of consecutive boxes."""
 
     iou: float
@@ -31,24 +31,24 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedScores:
     """The mean difference of two ways on the same clips, and its standard error."""
 
     mean: float
     error: float
 
 
-def judge(boxes: Sequence[Rectangle], truths: Sequence[Rectangle]) -> Judged:
+def judge(boxes: Sequence[Rectangle], truths: Sequence[Rectangle]) -> ClipScore:
     """Boxes of at least two frames against the true ones; a frame without a box has `NOWHERE`, which overlaps none."""
     held = [best_iou([box], [truth]) for box, truth in zip(boxes, truths, strict=True)]
     jumps = [1 - best_iou([before], [after]) for before, after in pairwise(boxes)]
-    return Judged(100 * float(np.mean(held)), 100 * float(np.mean(jumps)))
+    return ClipScore(100 * float(np.mean(held)), 100 * float(np.mean(jumps)))
 
 
-def paired(values: Sequence[float], others: Sequence[float]) -> Paired:
+def paired(values: Sequence[float], others: Sequence[float]) -> PairedScores:
     """`values` less `others`, pair by pair; at least two pairs."""
     differences = np.subtract(values, others)
-    return Paired(float(differences.mean()), float(differences.std(ddof=1) / len(differences) ** 0.5))
+    return PairedScores(float(differences.mean()), float(differences.std(ddof=1) / len(differences) ** 0.5))
 
 
 def follow(model: LocalizationModel, clip: Clip) -> dict[str, list[Rectangle]]:

@@ -29,7 +29,7 @@ class BrowserError(UserError):
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedPage:
     """What the probe brought back of one mode."""
 
     mode: str  # "exact", "live" or "video"
@@ -93,7 +93,7 @@ async def choose(page: Page, mode: str) -> None:
         await page.locator(f"input[name={name}][value={value}]").check(force=True)
 
 
-async def watch(page: Page, server: ServerProcess, mode: str, seconds: float) -> Watched:
+async def watch(page: Page, server: ServerProcess, mode: str, seconds: float) -> WatchedPage:
     """Go over to `mode`, let it settle, and watch it for so long."""
     await choose(page, mode)
     await page.locator(_picture(mode)).wait_for()
@@ -105,13 +105,13 @@ async def watch(page: Page, server: ServerProcess, mode: str, seconds: float) ->
     cpu = None if used is None or used_then is None else 100 * (used_then - used) / seconds
     if mode == "video":
         await asyncio.sleep(LOOP / FPS / 2)  # the annotated frames are behind
-        return Watched(mode, seconds, cpu, await page.evaluate("probe.unwatch()"), [])
+        return WatchedPage(mode, seconds, cpu, await page.evaluate("probe.unwatch()"), [])
     data = await page.evaluate("probe.end()")
     await page.evaluate("probe.begin(true)")
     await asyncio.sleep(DRAWN_S)
     drawn = (await page.evaluate("probe.end()"))["work"]
     await page.evaluate("probe.begin(false)")
-    return Watched(mode, seconds, cpu, data, drawn)
+    return WatchedPage(mode, seconds, cpu, data, drawn)
 
 
 async def traffic(page: Page, after: float, seconds: float) -> Traffic:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seekcam.streamer.bench.stages import Spread, spread
-from seekcam.studies.overlay_timing.browser import Traffic, Watched
+from seekcam.studies.overlay_timing.browser import Traffic, WatchedPage
 from seekcam.studies.overlay_timing.numbered import Matches, join, latencies
 from seekcam.studies.verdict import Verdict
 
@@ -44,7 +44,7 @@ class Figures:
         return f"echo, {self.mode}" if self.echo else self.mode
 
 
-def figures(watched: Watched, seen: Mapping[int, int | None], *, echo: bool) -> Figures:
+def figures(watched: WatchedPage, seen: Mapping[int, int | None], *, echo: bool) -> Figures:
     """Join what the page noted with what the server noted (`numbered.read_notes`)."""
     data = watched.data
     if watched.mode == "video":

@@ -22,7 +22,7 @@ SLIGHT = 0.01
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A finished training, exported with the objectness head that was fitted to it."""
 
     model: Path
@@ -32,7 +32,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredRun:
     """What a model answered on the test pictures, with each of its maps."""
 
     correct: tuple[bool, ...]
@@ -53,10 +53,10 @@ class Tools(Protocol):
     def finished(self, recipe: Recipe, folder: Path) -> bool:
         """Whether the last checkpoint of a whole training by `recipe` lies in `folder`."""
 
-    def train(self, recipe: Recipe, folder: Path) -> Trained:
+    def train(self, recipe: Recipe, folder: Path) -> TrainedRun:
         """Train by `recipe` in `folder`, going on with what lies there, and export the last checkpoint."""
 
-    def score(self, model: Path, row: Row) -> Scored:
+    def score(self, model: Path, row: Row) -> ScoredRun:
         """Score an exported model as `row` says."""
 
 

@@ -25,7 +25,7 @@ from seekcam.localization.settings import AnalysisSettings
 from seekcam.studies.results.machine import machine_in_words, today
 from seekcam.studies.results.records import HeadVerdict, MapOutcome, fingerprint
 from seekcam.studies.results.rows import Row
-from seekcam.studies.results.run import Say, Scored, Trained
+from seekcam.studies.results.run import Say, ScoredRun, TrainedRun
 from seekcam.training.checkpoint import Checkpoint, CheckpointError
 from seekcam.training.curves import EpochRow
 from seekcam.training.fit import fit
@@ -72,7 +72,7 @@ class RealTools:
             return False
         return checkpoint.recipe_hash == recipe.digest() and checkpoint.epoch >= recipe.schedule.epochs
 
-    def train(self, recipe: Recipe, folder: Path) -> Trained:
+    def train(self, recipe: Recipe, folder: Path) -> TrainedRun:
         """Train by `recipe` in `folder`, going on with what lies there, and export the last checkpoint.
 
         Raises:
@@ -81,19 +81,19 @@ class RealTools:
         model, note = folder / MODEL, folder / EXPORTED
         if model.is_file() and note.is_file():  # of a row that shares this training, or was broken off while scoring
             values = json.loads(note.read_text("utf-8"))
-            return Trained(model, **{**values, "verdict": HeadVerdict(**values["verdict"])})
+            return TrainedRun(model, **{**values, "verdict": HeadVerdict(**values["verdict"])})
         try:
             result = fit(self.set, recipe, folder, resume=True, report=EpochLines(recipe.schedule.epochs, self._say))
         except InterruptedRunError as stop:
             raise stopped(stop.exit_code) from stop
         verdict = export_last(result.last, model, self.set)
         self._say(f"  {verdict_in_words(verdict)}")
-        trained = Trained(model, len(result.rows), statistics.median(row.seconds for row in result.rows), verdict)
+        trained = TrainedRun(model, len(result.rows), statistics.median(row.seconds for row in result.rows), verdict)
         values = {"epochs": trained.epochs, "seconds_per_epoch": trained.seconds_per_epoch, "verdict": asdict(verdict)}
         write_text(note, json.dumps(values) + "\n")
         return trained
 
-    def score(self, model: Path, row: Row) -> Scored:
+    def score(self, model: Path, row: Row) -> ScoredRun:
         """Score with every map that the model has; the masks of input dropout are the same for all."""
         loaded = LocalizationModel(model, "cpu")
         plain = self._score(loaded, "plain", row.hidden_at_test)
@@ -102,7 +102,7 @@ class RealTools:
         if loaded.card.objectness:
             scores = self._score(loaded, "objectness", row.hidden_at_test)
             objectness = MapOutcome(numbers(scores), tuple(image.held_iou for image in scores.images), loaded.card.cut)
-        return Scored(
+        return ScoredRun(
             correct=tuple(image.top1 for image in plain.images),
             plain=MapOutcome(
                 numbers(plain), tuple(image.best_held_iou for image in plain.images), plain.best_threshold

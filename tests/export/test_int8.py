@@ -11,14 +11,14 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from torch import nn
 
 from seekcam.export import int8
-from seekcam.export.int8 import Quantised, to_int8
+from seekcam.export.int8 import QuantisedGraph, to_int8
 from seekcam.export.onnx import describe_network, export_network
 from tests.helpers.exported import frames
 from tests.helpers.networks import SIDE, TinyNetwork
 
 
 @pytest.fixture(scope="module")
-def quantised(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Quantised:
+def quantised(small_model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> QuantisedGraph:
     return to_int8(small_model_path, frames(24), tmp_path_factory.mktemp("int8"))
 
 
@@ -28,7 +28,7 @@ def makers(model: ModelProto, node: NodeProto) -> list[str]:
     return [made.get(name, "") for name in node.input]
 
 
-def test_every_convolution_reads_and_writes_eight_bits(quantised: Quantised) -> None:
+def test_every_convolution_reads_and_writes_eight_bits(quantised: QuantisedGraph) -> None:
     graph = quantised.model.graph
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     assert len(convolutions) == quantised.convolutions == 3
@@ -42,7 +42,7 @@ def test_every_convolution_reads_and_writes_eight_bits(quantised: Quantised) -> 
             assert "DequantizeLinear" not in makers(quantised.model, node)
 
 
-def test_weights_have_seven_bits_and_a_scale_for_each_channel(quantised: Quantised) -> None:
+def test_weights_have_seven_bits_and_a_scale_for_each_channel(quantised: QuantisedGraph) -> None:
     weights = {w.name: numpy_helper.to_array(w) for w in quantised.model.graph.initializer}
     made = {node.output[0]: node for node in quantised.model.graph.node if node.op_type == "DequantizeLinear"}
     for node in quantised.model.graph.node:
@@ -54,7 +54,7 @@ def test_weights_have_seven_bits_and_a_scale_for_each_channel(quantised: Quantis
             assert scales.shape == values.shape[:1]
 
 
-def test_nothing_stays_in_float_where_nothing_must(quantised: Quantised) -> None:
+def test_nothing_stays_in_float_where_nothing_must(quantised: QuantisedGraph) -> None:
     assert quantised.in_float == ()
     assert quantised.report.passes(int8.MARGIN)
     assert quantised.report.pictures == 24

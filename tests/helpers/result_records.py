@@ -7,7 +7,7 @@ import numpy as np
 
 from seekcam.studies.results.records import HeadVerdict, MapOutcome, RunRecord
 from seekcam.studies.results.rows import ROWS, SMALL, Row, Run, recipe_of
-from seekcam.studies.results.run import Scored
+from seekcam.studies.results.run import ScoredRun
 
 PICTURES = 200
 
@@ -16,13 +16,13 @@ def row_called(name: str) -> Row:
     return next(row for row in ROWS if row.name == name)
 
 
-def scored(right: int, located_plain: int, located_spread: int, pictures: int = PICTURES) -> Scored:
+def scored(right: int, located_plain: int, located_spread: int, pictures: int = PICTURES) -> ScoredRun:
     """The first `right` pictures have the right class, the first `located_...` a right box; of whole percentages."""
 
     def outcome(located: int, metrics: Mapping[str, float], threshold: float | None) -> MapOutcome:
         return MapOutcome(metrics, tuple(0.75 if i < located else 0.25 for i in range(pictures)), threshold)
 
-    return Scored(
+    return ScoredRun(
         correct=tuple(i < right for i in range(pictures)),
         plain=outcome(located_plain, {"max_box_acc_v2": 50.0}, 0.2),
         spread=outcome(located_spread, {}, None),

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from seekcam.localization.card import ModelCard
 from seekcam.localization.prediction import Prediction
-from seekcam.streamer.engine import Engine, Job, Loaded, LocalEngine, MakeEngine
+from seekcam.streamer.engine import Engine, Job, LoadedModel, LocalEngine, MakeEngine
 
 WORKERS = 2
 
@@ -30,13 +30,13 @@ class PoolEngine:
     async def card(self, model: str) -> ModelCard:
         return await self._of(model).card(model)
 
-    async def load(self, model: str) -> Loaded:
+    async def load(self, model: str) -> LoadedModel:
         return await self._of(model).load(model)
 
     def forget(self, model: str) -> None:
         self._of(model).forget(model)
 
-    def loaded(self) -> Mapping[str, Loaded]:
+    def loaded(self) -> Mapping[str, LoadedModel]:
         return {name: model for worker in self._workers for name, model in worker.loaded().items()}
 
     async def close(self) -> None:

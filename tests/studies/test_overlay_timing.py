@@ -11,7 +11,7 @@ from rich.console import Console
 
 from seekcam.streamer.bench.moving_photograph import LOOP, MovingPhotograph, frame_number
 from seekcam.streamer.media.frames import planes
-from seekcam.studies.overlay_timing.browser import PROBE, Traffic, Watched
+from seekcam.studies.overlay_timing.browser import PROBE, Traffic, WatchedPage
 from seekcam.studies.overlay_timing.numbered import (
     FPS,
     Matches,
@@ -40,10 +40,10 @@ def row(number: int) -> str:
 BLANK = base64.b64encode(bytes(160)).decode()
 
 
-def watched(mode: str, results: list[tuple[int, str | None]], age: float = 0.0) -> Watched:
+def watched(mode: str, results: list[tuple[int, str | None]], age: float = 0.0) -> WatchedPage:
     ages: dict[str, list[float]] = {"age": [age] * len(results), "uplink": [5.0], "downlink": []}
     data = {"results": results, "ages": ages, "held": [20.0], "seen": [1.0], "work": [3.0]}
-    return Watched(mode, 2.0, 50.0, data, [4.0, 6.0])
+    return WatchedPage(mode, 2.0, 50.0, data, [4.0, 6.0])
 
 
 def test_a_row_tells_its_frames_number() -> None:

@@ -13,9 +13,9 @@ from seekcam.localization.errors import UserError
 from seekcam.studies.results.records import RunRecord, fingerprint, load_records
 from seekcam.studies.results.rows import FULL, ROWS, SMALL, Row, Run, chosen_rows, ordered_runs, recipe_of
 from seekcam.studies.results.run import (
-    Scored,
+    ScoredRun,
     Study,
-    Trained,
+    TrainedRun,
     before_heads,
     boxes_moved,
     run_all,
@@ -44,13 +44,13 @@ class Stub:
         assert recipe.digest() in folder.name
         return folder in self.there
 
-    def train(self, recipe: Recipe, folder: Path) -> Trained:
+    def train(self, recipe: Recipe, folder: Path) -> TrainedRun:
         if len(self.trained) == self.breaks_at:
             raise UserError("The training was interrupted.")
         self.trained.append((recipe.name, recipe.seed, folder))
-        return Trained(folder / "model.onnx", recipe.schedule.epochs, 41.237, verdict())
+        return TrainedRun(folder / "model.onnx", recipe.schedule.epochs, 41.237, verdict())
 
-    def score(self, model: Path, row: Row) -> Scored:
+    def score(self, model: Path, row: Row) -> ScoredRun:
         assert model.name == "model.onnx"
         self.masked.append(row.hidden_at_test)
         answers = scored(140, self.located, 120)
