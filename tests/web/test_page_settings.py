@@ -1,12 +1,14 @@
 """What the page keeps of what is changed on it, how it sends that, and what it does with the answers; in Node."""
 
 import itertools
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from seekcam.localization.card import MAP_KINDS
 from seekcam.localization.comparison import Comparison, parse_comparison
+from seekcam.localization.settings import PaintSettings, Settings
 from tests.helpers.node import run_module
 
 # `input` is a list of steps: ["change", settings], ["wait", ms], ["answer", settings] of the newest message,
@@ -249,3 +251,17 @@ def test_a_comparison_reaches_the_server_whole_in_a_pictures_query() -> None:
     texts = run_module(QUERY, [dict(zip(("model", "method", "map"), part, strict=True)) for part in parts])
     assert [parse_comparison("compare", text) for text in texts] == [Comparison(*part) for part in parts]
     assert run_module(QUERY, [{"model": "m", "method": None}]) == ["m:"]  # kept by an earlier version
+
+
+def test_the_page_and_the_server_have_the_same_settings_defaults_and_kinds() -> None:
+    tell = """
+const { DEFAULTS, MAP_KINDS, PAINT_NAMES } = await import(`${web}/settings.js`);
+tell({ defaults: DEFAULTS, kinds: MAP_KINDS, paint: PAINT_NAMES });
+"""
+    page = run_module(tell)
+    assert page == {
+        "defaults": Settings().to_json(),
+        "kinds": list(MAP_KINDS),
+        "paint": [f.name for f in fields(PaintSettings)],
+    }
+    assert list(page["defaults"]) == list(Settings().to_json())
