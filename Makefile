@@ -2,6 +2,7 @@
 
 UV_VERSION := 0.13.8
 TYPESCRIPT_VERSION := 7.0.2
+PYTHON ?= # for .venv; without one the newest that seekcam runs on
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -60,7 +61,7 @@ clean: ## Remove .venv and all caches of the tools
 
 # A stamp, so that the work is done once. Debian splits ensurepip off into python3-venv, hence the second attempt.
 $(READY): requirements.lock pyproject.toml
-	@for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	@for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \
 		if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then echo "seekcam needs Python 3.11 to 3.14 on the PATH: install it and run make again." >&2; exit 1; fi; \

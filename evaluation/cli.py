@@ -1,6 +1,6 @@
-"""The studies' verbs: `seekcam evaluate` scores a model file on labelled pictures.
+"""The evaluation's verb: `seekcam evaluate` scores a model file on labelled pictures.
 
-Each verb imports what it needs when it runs: asking for help stays quick.
+It imports what it needs when it runs: asking for help stays quick.
 """
 
 from pathlib import Path

@@ -27,6 +27,7 @@ from seekcam.localization.library import ModelLibrary
 from seekcam.localization.model import LocalizationModel
 from seekcam.localization.settings import AnalysisSettings, Settings, resolve, resolve_second
 
+SCORED_WITH = ("map", "method", "box", "threshold", "min_score")  # the settings that scores depend on
 INTERRUPTED = 130  # what a shell says of a command that was ended by Ctrl-C
 
 
@@ -131,9 +132,13 @@ def score_on(
     Raises:
         UserError: something that was given cannot be used.
     """
-    analysis = Settings().changed(settings).analysis
-    if analysis.compare is not None:
+    if "compare" in settings:
         raise UserError("evaluate scores one model at a time: call it once for each side.")
+    if unknown := sorted(settings.keys() - SCORED_WITH):
+        raise UserError(f"evaluate takes no {unknown[0]}: its settings are {', '.join(SCORED_WITH)}.")
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}.")
+    analysis = Settings().changed(settings).analysis
     opened = LocalizationModel(ModelLibrary().ensure(model), provider)
     resolve(analysis, opened.card)
     return score_model(opened, _pictures(opened.card, data, annotations), analysis, part=part, limit=limit)

@@ -125,7 +125,7 @@ def train_objectness(
             from seekcam.export.train_objectness import ObjectnessOptions, run
         code = run(ObjectnessOptions(source, data, out, weights, seed, licence, dataset), console)
     except KeyboardInterrupt:
-        console.print("Interrupted: no head was written. The same command begins anew.")
+        console.print("Interrupted: no head was written. The same command starts over.")
         code = 128 + signal.SIGINT
     if code:
         raise typer.Exit(code)
@@ -236,8 +236,11 @@ def _head_line(card: ModelCard) -> str:
 def _there(given: Mapping[str, Path | None]) -> None:
     """Refuse paths that are not there, before PyTorch takes its seconds to come."""
     for option, path in given.items():
-        if path is not None and not path.expanduser().exists():
-            raise UserError(f"There is no {path}: check what {option} says.")
+        try:
+            if path is not None and not path.expanduser().exists():
+                raise UserError(f"There is no {path}: check what {option} says.")
+        except (OSError, RuntimeError) as error:  # too long a name, a folder that may not be read, no such user
+            raise UserError(f"{path} cannot be read ({error}): check what {option} says.") from error
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

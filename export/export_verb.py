@@ -99,13 +99,18 @@ def _from_catalogue(options: ExportOptions, library: ModelLibrary, console: Cons
 def _is_network(options: ExportOptions, library: ModelLibrary) -> bool:
     """Whether a name means the network and not the library's model of that name.
 
-    Where there are both it does if the graph is to be made anew: with another head or none, or over the old file.
+    Where there are both, the model is meant if a training made it. If it holds published weights itself, the network is
+    meant where the graph is to be made anew: with another head or none, or over that very file.
     """
     name = options.source
     if name not in NETWORKS or Path(name).exists():
         return False
-    over = options.overwrite and options.precision == "fp32" and name not in BUILDABLE
-    return name not in library.names() or over or options.head is not None or not options.objectness
+    if name not in library.names():
+        return True
+    if name in library.present() and read_card(library.path(name)).recipe:
+        return False
+    over = options.overwrite and options.out is None and _name(options, name) == name and name not in BUILDABLE
+    return over or options.head is not None or not options.objectness
 
 
 class _Steps:

@@ -11,11 +11,11 @@ F is w / (h w) everywhere. Every method that weights channels by gradients is th
     finercam    w - 0.6 mean of W[neighbours]  Zhang et al., Finer-CAM, 2025
 
 All rows are computed (they are tiny), the chosen one is picked and one MatMul makes the maps. `spread` then lets each
-map flow along the affinities of the stride-16 features (`training.affinity`), and `threshold` is Otsu's, on the grid's
-own values.
+map flow along the affinities of the stride-16 features (`seekcam.training.affinity`), and `threshold` is Otsu's, on the
+grid's own values.
 
 With an objectness head the graph has the plane that it makes of the frame, and `spread` and `threshold` follow its rule
-(`training.objectness.rule`). What they are without a head is then called `affinity` and `affinity_threshold`.
+(`seekcam.training.objectness.rule`). What they are without a head is then called `affinity` and `affinity_threshold`.
 
 Only the batch is dynamic, and the operators are ones that TensorRT builds: TopK, Gather, MatMul, CumSum; no boolean
 indexing, no control flow. The head computes in float32 whatever the network's precision.
@@ -73,7 +73,7 @@ class CamGraph(nn.Module):
 
     Shapes:
         frames uint8 (B, S, S, 3) RGB; classes int64 (B, k), where -1 at position j asks for the class that ranks j-th
-        in the frame, from 0; method int64 (B), an index into `localization.card.METHODS`.
+        in the frame, from 0; method int64 (B), an index into `seekcam.localization.card.METHODS`.
 
     Args:
         objectness: a head fitted to this network's stride-16 features; None leaves the plane, and its rule, out.
@@ -140,7 +140,7 @@ def weight_rows(weight: Tensor, logits: Tensor, pooled: Tensor, chosen: Tensor) 
         weight: (C, K) of the head. logits: (B, C). pooled: (B, K), GAP of the features. chosen: int64 (B, k).
 
     Returns:
-        (B, M, k, K), methods in the order of `localization.card.METHODS`.
+        (B, M, k, K), methods in the order of `seekcam.localization.card.METHODS`.
     """
     w = F.embedding(chosen, weight)
     positive = w.relu()

@@ -126,7 +126,7 @@ def export_network(
     """Write `network` with its map head and `card` to `path`, verified against PyTorch before it gets that name.
 
     Args:
-        network: any `training.networks.network.Network`; a copy of it is exported, on the CPU and in `eval()` mode.
+        network: any `seekcam.training.networks.network.Network`; a copy is exported, on the CPU, in `eval()` mode.
         card: from `describe_network`.
         path: ends in .onnx; its folder is made when it is missing.
         objectness: a head fitted to this network; the file then has the plane and its rule, and the card says so.

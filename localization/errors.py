@@ -1,8 +1,8 @@
 """Errors meant for the person: each message is one sentence that says what was wrong and what to do.
 
 The command line prints the message and exits with `exit_code`; the server answers `{error: code, detail}` and has the
-HTTP status of each code in a table of its own (`streamer.http.error_statuses`). Anything that is not a `UserError` is a
-defect of ours and keeps its traceback.
+HTTP status of each code in a table of its own (`seekcam.streamer.http.error_statuses`). Anything that is not a
+`UserError` is a defect of ours and keeps its traceback.
 """
 
 

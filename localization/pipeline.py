@@ -28,10 +28,8 @@ from seekcam.localization.steady import Steady
 # Cuts a region out of a whole picture and fits it: RGB uint8 [S, S, 3], and the region to the pixel, as it was cut.
 Cut = Callable[[Region], tuple[NDArray[np.uint8], Region]]
 
-STEADIED: tuple[MapKind, ...] = (
-    "objectness",
-    "foreground",
-)  # the maps of which one level means the same in every frame
+# The maps of which one level means the same in every frame.
+STEADIED: tuple[MapKind, ...] = ("objectness", "foreground")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ Mask = NDArray[np.uint8]
 TIME_CONSTANT = 0.05  # seconds in which the weight of an old map falls to 1/e
 HOLD = 0.03  # of the map's range: how far above and below the cut what was out or in stays so
 CUT = 0.2  # mean change of a map from which on it is another scene: trembling and motion make less than .1
+STANDING = 1 / 30  # seconds by which a frame with the time of the one before counts as later
 LONGEST_GAP = 1.0  # seconds without a frame after which the past says nothing
 
 
@@ -108,10 +109,11 @@ class Steady:
         """A frame begins, in which these classes are shown: what was held of others is let go.
 
         Args:
-            pts: seconds. Standing still, going backwards or more than a second ahead starts afresh.
+            pts: seconds. Going backwards, or more than a second ahead, starts afresh; a frame with the time of the one
+                before it counts as if it came a little later.
             region: the part of the frame that the maps cover; another than before starts afresh.
         """
-        self._seconds = pts - self._pts
+        self._seconds = pts - self._pts or STANDING
         afresh = not 0 < self._seconds <= LONGEST_GAP or region != self._region
         self._held = {} if afresh else {index: held for index, held in self._held.items() if index in shown}
         self._pts, self._region = pts, region

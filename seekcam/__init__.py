@@ -1,12 +1,13 @@
 """seekcam: what a classifier sees and where, live and from Python.
 
 Example:
-    >>> import seekcam
+    >>> import seekcam, skimage
     >>> model = seekcam.LocalizationModel(seekcam.model_file("efficientnet-lite0"))
     >>> seekcam.localize(model, skimage.data.chelsea()).boxes[0].name
     'Egyptian cat'
 
-Each name is imported when it is first used: `import seekcam` takes no time, and only `export_cam_network` needs torch.
+Each name is imported when it is first used, so that `import seekcam` takes no time. Only `export_cam_network`, and the
+first build of a stock model, need torch.
 """
 
 import importlib

@@ -61,6 +61,8 @@ def annotate(
 ) -> Summary:
     """Localize in a picture, a folder of pictures, a video or a camera, and write the annotated file or files.
 
+    A camera is recorded until Ctrl-C, which needs the main thread.
+
     Args:
         output: where to; None writes beside the source.
         sidecar: a file for the predictions, as JSON.

@@ -105,8 +105,8 @@ def test_contributing_names_only_files_and_folders_that_are_there() -> None:
 def test_one_version_is_said_everywhere_and_the_workflow_runs_what_ci_runs() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == version
-    assert re.search(rf"(?m)^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    assert re.search(rf"(?m)^## \[{re.escape(version)}\]", (ROOT / "CHANGELOG.md").read_text("utf-8"))
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
-    assert {"run": ".ci/run"} in workflow["jobs"]["test"]["steps"]
+    assert ".ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
     assert hooks[0]["entry"] == "make lint"

@@ -47,3 +47,7 @@ def test_a_folder_is_scored_as_the_verb_scores_it(small_model_path: Path, tmp_pa
     )
     with pytest.raises(seekcam.UserError, match="one model at a time"):
         seekcam.evaluate(small_model_path, folder, provider="cpu", compare=":spread")
+    with pytest.raises(seekcam.UserError, match="takes no classes: its settings are map,"):
+        seekcam.evaluate(small_model_path, folder, classes="tabby")
+    with pytest.raises(seekcam.UserError, match="limit must be at least 1, not 0"):
+        seekcam.evaluate(small_model_path, folder, limit=0)

@@ -1,7 +1,7 @@
 """`Recipe`: every number of a training run, as a small TOML file names it.
 
 A value that a file leaves out takes the default below; a name that is none of these is refused with the nearest one
-(`training.recipe_files`). Any value can be given on the command line as `--set table.name=value`.
+(`seekcam.training.recipe_files`). Any value can be given on the command line as `--set table.name=value`.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _NOT_IN_HASH = ("name", "about", "hardware")  # what changes nothing that is lea
 class NetworkTable:
     """`[network]`: which network, and how fine its maps are."""
 
-    name: str = "efficientnet-lite0"  # of `training.networks.catalogue`
+    name: str = "efficientnet-lite0"  # of `seekcam.training.networks.catalogue`
     pretrained: bool = True  # start from ImageNet weights where there are any; the head is new
     weights: str = ""  # a state dict of one's own to start from instead: a local file
     map_stride: Literal[0, 8, 16, 32] = 0  # input pixels per cell of the last features; 0 is the network's own
@@ -155,7 +155,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
-        """The recipe of these values; `training.recipe_files.checked_recipe` says in a sentence what is wrong.
+        """The recipe of these values; `seekcam.training.recipe_files.checked_recipe` says in a sentence what is wrong.
 
         Raises:
             pydantic.ValidationError: an unknown name or an impossible value.

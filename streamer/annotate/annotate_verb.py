@@ -131,8 +131,14 @@ def _progress(console: Console, kind: str) -> Iterator[OnProgress]:
 
 @contextmanager
 def _stopped_by_ctrl_c() -> Iterator[threading.Event]:
-    """An event that Ctrl-C (or a polite kill) sets, instead of breaking off what is being written."""
+    """An event that Ctrl-C (or a polite kill) sets, instead of breaking off what is being written.
+
+    Only the main thread can be told of either.
+    """
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

@@ -32,7 +32,7 @@ _BT601 = (Colorspace.ITU601, Colorspace.SMPTE170M, Colorspace.DEFAULT)  # the la
 
 
 def fit_frame(frame: av.VideoFrame, size: int, resize: str, region: Region = WHOLE) -> NDArray[np.uint8]:
-    """Squash a part of a frame to RGB uint8 [size, size, 3], the same that `localization.pipeline.fit_picture` makes.
+    """Squash a part of a frame to RGB uint8 [size, size, 3], as `seekcam.localization.pipeline.fit_picture` does it.
 
     The frame's own colour matrix and range are respected; untagged frames count as BT.601, limited range.
 

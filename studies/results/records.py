@@ -47,7 +47,7 @@ class MapOutcome:
 class HeadVerdict:
     """What the judge of the run's objectness head said, from training pictures and without boxes.
 
-    Agreement is the mean IoU, 0 to 1, of a picture's box and its smaller copy's (`training.objectness.judge`).
+    Agreement is the mean IoU, 0 to 1, of a picture's box and its smaller copy's (`seekcam.training.objectness.judge`).
     """
 
     helps: bool

@@ -259,6 +259,20 @@ def test_a_network_of_the_catalogue_is_exported_with_the_weights_of_a_file(
     )
     own = open_file(library.path("own"))
     assert [localize(own, frame).top[0].index for frame in seen] == logits.argmax(1).tolist()
+    # Over that file the network is meant again; over one that a training made it never is.
+    again = {"overwrite": True, "objectness": False}
+    export("preact-resnet18", name="preact-resnet18", weights=tmp_path / "weights.pt")
+    with pytest.raises(NetworkError, match="There are no published weights of preact-resnet18"):
+        export("preact-resnet18", **again)
+    tiny_checkpoint(boxed_folder(tmp_path / "animals"), TinyNetwork(3)).save(tmp_path / "resnet18.pt")
+    monkeypatch.setattr(trained_module, "build_network", lambda *_, **__: TinyNetwork(3))
+    export(tmp_path / "resnet18.pt", name="resnet18", objectness=False)
+    trained = library.file("resnet18").read_bytes()
+    for options in (again, {"head": tmp_path / "head.npz"}, {"overwrite": True, "name": "mine"}):
+        with pytest.raises((PlaceError, ExportError)):
+            export("resnet18", **options)
+    assert library.file("resnet18").read_bytes() == trained
+    library.file("preact-resnet18").unlink()
     with pytest.raises(ExportError, match="int8 is made and checked with pictures"):
         export("preact-resnet18", weights=tmp_path / "weights.pt", precision="int8")
     assert not library.file("preact-resnet18").exists()

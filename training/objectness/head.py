@@ -4,9 +4,9 @@ Two 1x1 convolutions on the unit-length stride-16 features u of a network that i
 
     p = sigmoid(w2 . relu(W1 u + b1) + b2)
 
-It is fitted on the network's own class maps, without boxes (`training.objectness.fit_head`), has some 7,300 weights and
-is a file of 30 kB. Ours; the idea that objectness is class-agnostic and can be learnt from class maps is that of
-CAM-based pseudo masks (Ahn & Kwak, "Learning Pixel-level Semantic Affinity", CVPR 2018).
+It is fitted on the network's own class maps, without boxes (`seekcam.training.objectness.fit_head`), has some 7,300
+weights and is a file of 30 kB. Ours; the idea that objectness is class-agnostic and can be learnt from class maps is
+that of CAM-based pseudo masks (Ahn & Kwak, "Learning Pixel-level Semantic Affinity", CVPR 2018).
 """
 
 import copy
