@@ -83,9 +83,7 @@ class ModelCard:
             ModelFileError: no card, a newer schema, or a card that lacks a field.
         """
         if METADATA_KEY not in metadata:
-            raise ModelFileError(
-                f"{file} has no seekcam card: write it again with `export_cam_network` from `export.custom`."
-            )
+            raise ModelFileError(f"{file} has no seekcam card: write it again with `seekcam.export_cam_network`.")
         try:
             document = json.loads(metadata[METADATA_KEY])
         except json.JSONDecodeError as error:

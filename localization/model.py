@@ -33,7 +33,8 @@ class LocalizationModel:
         ProviderError: the provider asked for cannot run here.
     """
 
-    def __init__(self, path: Path, provider: str = "auto", threads: int = 0) -> None:
+    def __init__(self, path: Path | str, provider: str = "auto", threads: int = 0) -> None:
+        path = Path(path)
         choice = choose_provider(provider)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -41,7 +42,10 @@ class LocalizationModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors only; the reasons a person needs are ours to give
         if not path.is_file():
-            raise ModelFileError(f"There is no model file at {path}.")
+            raise ModelFileError(
+                f"There is no model file at {path}: give the path of an .onnx file; seekcam.model_file(NAME) is "
+                "that of a library model."
+            )
         cache = user_cache_path("seekcam") / "tensorrt"
         if choice.name == "tensorrt":
             cache.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from seekcam.localization.bars import find_bars
 from seekcam.localization.boxes import ScoredRectangle, find_boxes, otsu, two_stage_threshold
 from seekcam.localization.card import MapKind, ModelCard
 from seekcam.localization.class_tracker import ClassTracker
+from seekcam.localization.errors import PictureError
 from seekcam.localization.model import LocalizationModel, RawOutputs
 from seekcam.localization.pictures import squash
 from seekcam.localization.prediction import Box, ClassMap, Prediction, RankedClass
@@ -64,7 +65,7 @@ def cut_picture(picture: NDArray[np.uint8], card: ModelCard, region: Region) -> 
 def localize(
     model: LocalizationModel, picture: NDArray[np.uint8], settings: AnalysisSettings | None = None
 ) -> Prediction:
-    """Localize in one RGB picture uint8 [H, W, 3]; black bars around it are left out.
+    """Localize in one RGB picture, uint8 [H, W, 3]; black bars around it are left out.
 
     Example:
         >>> model = LocalizationModel(ModelLibrary().ensure("efficientnet-lite0"))
@@ -72,12 +73,24 @@ def localize(
         'Egyptian cat'
 
     Raises:
+        PictureError: it is no such picture.
         SettingsError: a class or method that the model does not have.
     """
+    _check_picture(picture)
     region = find_bars(picture)
     request = FrameRequest(resolve(settings or AnalysisSettings(), model.card), region=region)
     cut = partial(cut_picture, picture, model.card)
     return localize_batch(model, [fit_picture(picture, model.card, region)], [request], [cut])[0]
+
+
+def _check_picture(picture: object) -> None:
+    if isinstance(picture, np.ndarray):
+        if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
+            return
+        what = f"{picture.dtype} {list(picture.shape)}"
+    else:
+        what = "None, which OpenCV gives for a file that it cannot read" if picture is None else type(picture).__name__
+    raise PictureError(f"Give localize a picture as an RGB array, uint8 [H, W, 3], not {what}.")
 
 
 def localize_batch(

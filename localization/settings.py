@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
-from seekcam.localization.card import MAP_KINDS, MapKind, ModelCard
+from seekcam.localization.card import MAP_KINDS, METHODS, MapKind, ModelCard
 from seekcam.localization.comparison import Comparison, parse_comparison
 from seekcam.localization.errors import SettingsError
 
@@ -102,6 +102,8 @@ def resolve(settings: AnalysisSettings, card: ModelCard) -> Analysis:
         SettingsError: a class or method that the model does not have, or more classes than one run maps.
     """
     method = settings.method or card.default_method
+    if method not in card.methods and method in METHODS:
+        raise SettingsError(f"The file of {card.name} is older than the map method {method!r}: export it again.")
     if method not in card.methods:
         raise SettingsError(
             f"{card.name} has no map method {reprlib.repr(method)}{_hint(method, card.methods)}: "

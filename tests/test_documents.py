@@ -12,6 +12,7 @@ import yaml
 from skimage import data
 
 from seekcam import cli
+from seekcam.localization.card import METHODS
 from seekcam.localization.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +64,14 @@ def test_its_settings_are_the_settings() -> None:
     table = README.partition("| name | values |")[2].partition("\n\n")[0]
     names = [name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
     assert names == list(Settings().to_json())
+
+
+def test_every_map_method_has_its_words() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| `method` |"))
+    assert re.findall(r"`([\w+]+)`", row.split("|")[2]) == list(METHODS)
+    controls = (ROOT / "web/view/controls.js").read_text("utf-8")
+    table = controls.partition("const METHODS = {")[2].partition("};")[0]
+    assert re.findall(r'(?m)^  "?([\w+]+)"?: \[', table) == list(METHODS)
 
 
 def test_its_files_exist() -> None:

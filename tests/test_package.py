@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,3 +52,24 @@ def test_a_folder_is_scored_as_the_verb_scores_it(small_model_path: Path, tmp_pa
         seekcam.evaluate(small_model_path, folder, classes="tabby")
     with pytest.raises(seekcam.UserError, match="limit must be at least 1, not 0"):
         seekcam.evaluate(small_model_path, folder, limit=0)
+
+
+@pytest.mark.parametrize(
+    ("picture", "what"),
+    [
+        (None, "not None, which OpenCV gives"),
+        ("cat.jpg", "not str"),
+        (np.zeros((8, 8)), r"not float64 \[8, 8\]"),
+        (np.zeros((8, 8, 4), np.uint8), r"not uint8 \[8, 8, 4\]"),
+        (np.zeros((0, 8, 3), np.uint8), r"not uint8 \[0, 8, 3\]"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_a_sentence(small_model_path: Path, picture: Any, what: str) -> None:
+    model = seekcam.LocalizationModel(str(small_model_path), "cpu")
+    with pytest.raises(seekcam.UserError, match=rf"RGB array, uint8 .*, {what}"):
+        seekcam.localize(model, picture)
+
+
+def test_a_model_that_is_not_there_is_named_with_what_to_do() -> None:
+    with pytest.raises(seekcam.UserError, match=r"no model file at efficientnet-lite0: give the path of an"):
+        seekcam.LocalizationModel("efficientnet-lite0")

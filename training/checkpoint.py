@@ -73,7 +73,7 @@ class Checkpoint:
         if not isinstance(values, dict) or not {"recipe", "network", "classes"} <= set(values):
             raise CheckpointError(
                 f"{path} is no checkpoint of `seekcam train`; a network of your own is exported with "
-                "`export_cam_network` from `export.custom`."
+                "`seekcam.export_cam_network`."
             )
         if values.get("format") != FORMAT:
             raise CheckpointError(

@@ -53,7 +53,7 @@ def test_a_field_from_a_later_version_of_the_same_schema_is_passed_over() -> Non
 @pytest.mark.parametrize(
     ("metadata", "sentence"),
     [
-        ({}, "x.onnx has no seekcam card: write it again with `export_cam_network`"),
+        ({}, "x.onnx has no seekcam card: write it again with `seekcam.export_cam_network`"),
         ({METADATA_KEY: "{"}, "is not JSON"),
         ({METADATA_KEY: "[1]"}, "has schema none"),
         ({METADATA_KEY: '{"schema": 99}'}, "has schema 99 and this seekcam reads 1"),
