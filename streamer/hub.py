@@ -30,7 +30,8 @@ from seekcam.streamer.sources.source_streams import SourceStreams
 from seekcam.streamer.stream import Stream
 from seekcam.streamer.telemetry import Telemetry
 from seekcam.streamer.viewers.viewer import Viewer
-from seekcam.streamer.webrtc import gathering, rtc
+from seekcam.streamer.webrtc import gathering
+from seekcam.streamer.webrtc.closing import close_within
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Hub:
         await self._recorders.close()
         goodbyes = [viewer.close("The server is stopping.") for viewer in list(self.viewers.values())]
         await _all_of(goodbyes)
-        await _all_of([rtc.close_within(peer) for peer in list(self.peers)])  # publishers, and those still negotiating
+        await _all_of([close_within(peer) for peer in list(self.peers)])  # publishers, and those still negotiating
         await self._sources.close()
         for stream in list(self.streams.values()):
             stream.close()

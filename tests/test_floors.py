@@ -72,7 +72,7 @@ def test_imports_point_down(room: str) -> None:
         ("localization", "import torch", ["torch"]),
         ("localization", "def f():\n    from seekcam.streamer.hub import Hub", ["streamer"]),
         ("streamer", "import seekcam.export.zoo as z, numpy", ["export"]),
-        ("export", "from seekcam.streamer import rtc", ["streamer"]),
+        ("export", "from seekcam.streamer import hub", ["streamer"]),
         ("training", "import onnxruntime", ["onnxruntime"]),
         ("studies", "import seekcam", ["seekcam"]),
         ("studies", "from seekcam.cli import main", ["seekcam.cli"]),

@@ -33,7 +33,8 @@ from seekcam.streamer.bench.server_process import BenchError, ServerProcess
 from seekcam.streamer.bench.stages import Spread, spread
 from seekcam.streamer.viewers.outputs import Mode
 from seekcam.streamer.viewers.overlay_message import read_stamps
-from seekcam.streamer.webrtc import gathering, rtc
+from seekcam.streamer.webrtc import gathering, jitter_buffer
+from seekcam.streamer.webrtc.closing import close_within
 
 CLOCK = 90_000  # of RTP video
 FIRST_FRAME_LIMIT_S = 20.0
@@ -140,7 +141,7 @@ class BenchSession:
         """Stop sending, wait for what is under way, close."""
         self._camera.stop()
         await asyncio.sleep(TAIL_S)
-        await rtc.close_within(self._peer)
+        await close_within(self._peer)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,7 +184,7 @@ class BenchSession:
         for transceiver in self._peer.getTransceivers():
             receiver: RTCRtpReceiver = transceiver.receiver
             if receiver.track is track:
-                self._early = rtc.release_early(receiver)
+                self._early = jitter_buffer.release_early(receiver)
         self._tasks.append(asyncio.create_task(self._collect(track)))
 
     async def _collect(self, track: MediaStreamTrack) -> None:

@@ -12,7 +12,7 @@ from aiortc.mediastreams import MediaStreamError
 from seekcam.streamer.hub import Hub
 from seekcam.streamer.stream import SentAs, Stream
 from seekcam.streamer.stream_state import StreamState
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer, sender_reports
 from seekcam.streamer.webrtc.camera_decoder import CameraDecoder
 from seekcam.streamer.webrtc.capture_clock import CaptureClock
 
@@ -74,8 +74,8 @@ def decode(receiver: RTCRtpReceiver, stream: Stream, failed: Callable[[Exception
         loop.call_soon_threadsafe(failed, error)
 
     decoder = CameraDecoder(push, tell)
-    if rtc.release_early(receiver, decoder):
-        rtc.on_sender_report(receiver, clock.report)
+    if jitter_buffer.release_early(receiver, decoder):
+        sender_reports.on_sender_report(receiver, clock.report)
     return decoder
 
 

@@ -17,7 +17,8 @@ from seekcam.streamer.hub import HUB, Hub
 from seekcam.streamer.signaling.peer_camera import feed
 from seekcam.streamer.stream import Stream
 from seekcam.streamer.viewers.viewer import Viewer, checked_mode
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import congestion, steady_encoders
+from seekcam.streamer.webrtc.closing import close_within
 from seekcam.streamer.webrtc.ice import ice_servers
 from seekcam.streamer.webrtc.sdp import advertised, asking_for_quality, bundles_what_it_lacks
 
@@ -64,7 +65,7 @@ async def open_session(request: web.Request) -> web.Response:
     peer = new_peer(hub)  # before anything is waited for, so that nobody else takes the place
     # Whatever goes wrong, and also when the client does not wait: nothing stays behind.
     async with AsyncExitStack() as undo:
-        undo.push_async_callback(rtc.close_within, peer)
+        undo.push_async_callback(close_within, peer)
         stream = await _session_stream(hub, watched, settings)
         if watched is None:
             undo.push_async_callback(hub.close_stream, stream, "")
@@ -154,7 +155,7 @@ def new_peer(hub: Hub) -> RTCPeerConnection:
 
     def close_unless_connected() -> None:
         if peer.connectionState != "connected":
-            closing.add(task := asyncio.create_task(rtc.close_within(peer)))
+            closing.add(task := asyncio.create_task(close_within(peer)))
             task.add_done_callback(closing.discard)
 
     # A timer and not a sleeping task: cancelling that from within its own closing would leave the peer half closed.
@@ -189,7 +190,7 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
             peer.addTrack(viewer.track)
         if hub.config.codec != "auto":
             for transceiver in video:
-                rtc.prefer_codec(transceiver, hub.config.codec)
+                steady_encoders.prefer_codec(transceiver, hub.config.codec)
         async with asyncio.timeout(GATHER_TIMEOUT_S):
             answer = await peer.createAnswer()
             await peer.setLocalDescription(answer)
@@ -215,8 +216,8 @@ async def negotiate(hub: Hub, peer: RTCPeerConnection, offer: RTCSessionDescript
     if "a=candidate:" not in peer.localDescription.sdp:
         raise NoCandidatesError("The server has no network address or port left to offer: check --ice-ports.")
     for transceiver in video:
-        rtc.encode_steadily(transceiver)
+        steady_encoders.encode_steadily(transceiver)
     if peer.sctp is not None:
-        rtc.outlast_losses(peer.sctp)
+        congestion.outlast_losses(peer.sctp)
     text = asking_for_quality(peer.localDescription.sdp)
     return advertised(text, hub.config.advertise) if hub.config.advertise else text

@@ -24,7 +24,7 @@ from seekcam.streamer.signaling.peer_camera import feed
 from seekcam.streamer.signaling.sessions import MAX_OFFER, OfferError, negotiate, new_peer, read_limited
 from seekcam.streamer.signaling.trickle import add_candidates
 from seekcam.streamer.stream import Stream
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 from seekcam.streamer.webrtc.ice import ice_servers
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ async def ingest(request: web.Request) -> web.Response:
     try:
         stream = await hub.open_stream("whip", name, AnalysisSettings(), name)
     except UserError:
-        await rtc.close_within(peer)
+        await close_within(peer)
         raise
     feed(hub, peer, stream)
 
@@ -100,7 +100,7 @@ async def ingest(request: web.Request) -> web.Response:
         ended = True
         if silence is not asyncio.current_task():
             silence.cancel()
-        await rtc.close_within(peer)
+        await close_within(peer)
         await hub.close_stream(stream, "The publisher of this stream has left.")
 
     silence = asyncio.create_task(_end_when_silent(peer, stream, end))

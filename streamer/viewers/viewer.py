@@ -25,7 +25,7 @@ from seekcam.streamer.telemetry import Telemetry
 from seekcam.streamer.viewers.channels import PROTOCOL, Channels, cut, echo
 from seekcam.streamer.viewers.outputs import MODES, AnnotatedTrack, Mode, OverlayReturn, Return, VideoReturn
 from seekcam.streamer.viewers.rate_limit import TokenBucket
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 from seekcam.streamer.window import Window
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Viewer:
         self.track.stop()
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
-        await rtc.close_within(self.peer)
+        await close_within(self.peer)
         await self._host.left(self)
 
     def send_state(self, recording: str | None, viewers: int, reply: object = None) -> None:

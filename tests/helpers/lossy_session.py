@@ -22,8 +22,8 @@ from seekcam.streamer.viewers import outputs as returns
 from seekcam.streamer.viewers import overlay_message
 from seekcam.streamer.viewers.outputs import MAX_MESSAGE, OverlayReturn
 from seekcam.streamer.viewers.overlay_message import Stamps, read_stamps
-from seekcam.streamer.webrtc import rtc
 from seekcam.streamer.webrtc.capture_clock import UNIX_EPOCH_S
+from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers import relay
 from tests.helpers.peers import serving
 from tests.helpers.relay import Relay
@@ -184,7 +184,7 @@ async def record(model: Path, folder: Path, planned: Phases, codec: str) -> Reco
                     phases[name] = begun, time.time()
                 assert between.lost > 0
             finally:
-                await rtc.close_within(peer)
+                await close_within(peer)
     assert camera.started is not None
     handed_out = [at for at, _ in camera.handed_out]
     return Recording(camera.started, time.time(), phases, handed_out, server, messages)

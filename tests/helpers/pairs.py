@@ -16,7 +16,8 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
 from seekcam.streamer.signaling import sessions as signaling
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
+from seekcam.streamer.webrtc.closing import close_within
 
 GREYS = 16  # levels that the lossy codecs keep apart
 
@@ -73,7 +74,7 @@ async def pair(
     track: MediaStreamTrack,
     monkeypatch: pytest.MonkeyPatch,
     codec: str = "auto",
-    receive: Callable[[RTCRtpReceiver], object] = rtc.release_early,
+    receive: Callable[[RTCRtpReceiver], object] = jitter_buffer.release_early,
 ) -> AsyncIterator[Pair]:
     """Send `track` from a peer that the server's own `negotiate` has answered with; give its packets and frames.
 
@@ -108,8 +109,8 @@ async def pair(
         await made.receiver.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         yield made
     finally:
-        await rtc.close_within(made.sender)
-        await rtc.close_within(made.receiver)
+        await close_within(made.sender)
+        await close_within(made.receiver)
         for task in tasks:
             task.cancel()  # a track whose connection never came about does not end by itself
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seekcam.streamer.config import ServerConfig
 from seekcam.streamer.server import create_app
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 
 CLOCK = 90_000  # of RTP video
 
@@ -140,7 +140,7 @@ async def session(
         await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
         yield opened
     finally:
-        await rtc.close_within(peer)
+        await close_within(peer)
         for task in tasks:
             task.cancel()  # a track that never began does not end either
         await asyncio.gather(*tasks, return_exceptions=True)

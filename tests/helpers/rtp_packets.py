@@ -3,7 +3,7 @@
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
 
 KEY = bytes([0x10, 0, 0, 0x9D, 0x01, 0x2A]) + b"key"  # VP8: bit 0 clear, then the start code
 DELTA = b"\x11delta"
@@ -45,7 +45,7 @@ class Collector:
         self.payload_types: list[int] = []  # what each frame is decoded as
         self.plis = 0
         self.waiting = 0  # frames before the decoder
-        self.buffer = rtc.EarlyJitterBuffer(512, self._deliver, self.clock, lambda: self.waiting)
+        self.buffer = jitter_buffer.EarlyJitterBuffer(512, self._deliver, self.clock, lambda: self.waiting)
 
     def add(self, packet: RtpPacket) -> None:
         pli, frame = self.buffer.add(packet)

@@ -16,7 +16,7 @@ from seekcam.localization.settings import AnalysisSettings
 from seekcam.streamer.hub import HUB
 from seekcam.streamer.signaling.peer_camera import pump
 from seekcam.streamer.stream import Stream
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
 from seekcam.streamer.webrtc.camera_decoder import CameraDecoder
 from seekcam.streamer.webrtc.capture_clock import CaptureClock
 from tests.helpers.peers import Camera, serving, session
@@ -82,14 +82,14 @@ async def test_a_camera_that_leaves_takes_its_decoder_with_it(client: Client) ->
 
 
 async def test_nothing_of_a_second_camera_is_decoded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[rtc.EarlyJitterBuffer] = []
-    init = rtc.EarlyJitterBuffer.__init__
+    made: list[jitter_buffer.EarlyJitterBuffer] = []
+    init = jitter_buffer.EarlyJitterBuffer.__init__
 
-    def noted(self: rtc.EarlyJitterBuffer, *args: Any, **kwargs: Any) -> None:
+    def noted(self: jitter_buffer.EarlyJitterBuffer, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         made.append(self)
 
-    monkeypatch.setattr(rtc.EarlyJitterBuffer, "__init__", noted)
+    monkeypatch.setattr(jitter_buffer.EarlyJitterBuffer, "__init__", noted)
     before = decoders()
     async with session(client, Camera(data.chelsea(), fps=10), second=Camera(data.coffee(), fps=10)) as opened:
         await opened.until(lambda: len(opened.frames) > 10)

@@ -15,7 +15,7 @@ from seekcam.streamer.hub import HUB
 from seekcam.streamer.signaling.sessions import new_peer
 from seekcam.streamer.telemetry import Telemetry
 from seekcam.streamer.viewers import channels, viewer
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers.peers import Camera, serving, session
 
 Client = TestClient[Any, Any]
@@ -239,7 +239,7 @@ async def test_a_session_without_a_channel_must_speak(client: Client, monkeypatc
     async with asyncio.timeout(20):
         while hub.viewers or hub.streams:
             await asyncio.sleep(0.05)
-    await rtc.close_within(peer)
+    await close_within(peer)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seekcam.localization.errors import UserError
 from seekcam.streamer.signaling.sessions import OfferError
 from seekcam.streamer.signaling.trickle import IceRestartError, add_candidates
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 
 FIRST = "candidate:1 1 udp 2130706431 127.0.0.1 40001 typ host"
 SECOND = "candidate:2 1 udp 2130706430 127.0.0.1 40002 typ host"
@@ -22,7 +22,7 @@ async def peer() -> AsyncIterator[RTCPeerConnection]:
     """A connection with a remote offer of two bundled sections, 0 and 1, without candidates."""
     connection = await offered()
     yield connection
-    await rtc.close_within(connection)
+    await close_within(connection)
 
 
 async def offered(named: bool = True) -> RTCPeerConnection:
@@ -34,7 +34,7 @@ async def offered(named: bool = True) -> RTCPeerConnection:
     if not named:
         offer.sdp = re.sub(r"a=(mid:|group:BUNDLE).*\r\n", "", offer.sdp)
     await called.setRemoteDescription(offer)
-    await rtc.close_within(caller)
+    await close_within(caller)
     return called
 
 
@@ -71,7 +71,7 @@ async def test_an_offer_whose_sections_have_no_names_takes_candidates() -> None:
         await add_candidates(peer, f"a={FIRST}\r\n")
         assert f"a={FIRST}" in peer.remoteDescription.sdp.splitlines()
     finally:
-        await rtc.close_within(peer)
+        await close_within(peer)
 
 
 async def test_another_user_fragment_is_a_restart_and_changes_nothing(peer: RTCPeerConnection) -> None:
@@ -99,4 +99,4 @@ async def test_whatever_comes_is_taken_or_refused_in_words(text: str) -> None:
     except UserError as refusal:
         assert str(refusal).endswith(".")  # noqa: PT017 - either outcome is right
     finally:
-        await rtc.close_within(peer)
+        await close_within(peer)

@@ -16,7 +16,7 @@ from skimage import data
 
 from seekcam.streamer.signaling import sessions as signaling
 from seekcam.streamer.signaling import whip
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers.certificates import self_signed
 from tests.helpers.peers import Camera, serving
 from tests.helpers.whip_peers import SDP, TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until
@@ -49,14 +49,14 @@ async def turning(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Cli
 async def peer() -> AsyncIterator[RTCPeerConnection]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     yield connection
-    await rtc.close_within(connection)
+    await close_within(connection)
 
 
 @pytest.fixture
 async def player() -> AsyncIterator[RTCPeerConnection]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     yield connection
-    await rtc.close_within(connection)
+    await close_within(connection)
 
 
 async def test_video_goes_in_by_whip_and_comes_back_annotated_by_whep(

@@ -10,7 +10,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from skimage import data
 
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers.peers import Camera, serving
 from tests.helpers.whip_peers import TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until
 
@@ -25,14 +25,14 @@ async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Clie
 async def peer() -> AsyncIterator[RTCPeerConnection]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     yield connection
-    await rtc.close_within(connection)
+    await close_within(connection)
 
 
 @pytest.fixture
 async def player() -> AsyncIterator[RTCPeerConnection]:
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     yield connection
-    await rtc.close_within(connection)
+    await close_within(connection)
 
 
 def only_codec(sdp: str) -> str:
@@ -77,7 +77,7 @@ async def test_a_refused_offer_gets_its_reason_and_leaves_nothing_behind(client:
         for direction in directions:
             peer.addTransceiver("video", direction=direction)
         answered, _, text = await post(client, path, OFFERS[offer](await offer_of(peer)))
-        await rtc.close_within(peer)
+        await close_within(peer)
         assert (answered, json.loads(text)["error"]) == (status, code), (path, directions, offer)
         await until(lambda: is_empty(hub_of(client)), 2)
 

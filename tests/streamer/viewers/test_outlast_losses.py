@@ -11,7 +11,7 @@ import pytest
 from aiortc import RTCDataChannel, RTCDataChannelParameters, RTCSctpTransport
 
 from seekcam.streamer.viewers.outputs import MAX_MESSAGE
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import congestion, upstream
 
 FULL = b"\0" * MAX_MESSAGE
 
@@ -72,7 +72,7 @@ async def joined(adapted: bool) -> AsyncIterator[Pair]:
     here.join(there)
     sctp, other = RTCSctpTransport(here), RTCSctpTransport(there)  # type: ignore[arg-type]
     if adapted:
-        assert rtc.outlast_losses(sctp)
+        assert congestion.outlast_losses(sctp)
     arrived: list[float] = []
 
     def took(channel: RTCDataChannel) -> None:
@@ -114,8 +114,8 @@ async def longest_wait(adapted: bool, lost: int) -> float:
 
 
 def test_upstream_is_what_this_was_written_for() -> None:
-    for thing, known in rtc.SCTP_SOURCES.items():
-        assert rtc.source_hash(thing) == known, thing
+    for thing, known in congestion.SCTP_SOURCES.items():
+        assert upstream.source_hash(thing) == known, thing
 
 
 async def test_messages_go_on_behind_lost_ones_where_upstream_stops_for_a_second() -> None:
@@ -138,16 +138,16 @@ async def test_after_a_dark_second_messages_come_again_within_one() -> None:
 async def test_a_path_that_becomes_slow_is_given_its_time() -> None:
     async with joined(adapted=True) as pair:
         await send(pair, 15)
-        assert pair.sctp._rto == rtc.MIN_RTO_S
+        assert pair.sctp._rto == congestion.MIN_RTO_S
         pair.wire.way_s = pair.back.way_s = 0.22
         await send(pair, 60)  # those before the path is known to be slow are taken for lost
         assert await send(pair, 60) > 50  # 57 on a machine that keeps time; 41 where the timeout does not adapt
-        assert 0.44 < pair.sctp._rto <= rtc.UNHEARD_RTO_S
+        assert 0.44 < pair.sctp._rto <= congestion.UNHEARD_RTO_S
 
 
 async def test_upstreams_longest_timeout_stays() -> None:
     sctp: Any = RTCSctpTransport(Wire("server"))  # type: ignore[arg-type]
-    assert rtc.outlast_losses(sctp)
+    assert congestion.outlast_losses(sctp)
     sctp._update_rto(1000.0)
     assert sctp._rto == 60
 
@@ -155,10 +155,10 @@ async def test_upstreams_longest_timeout_stays() -> None:
 async def test_an_unknown_upstream_is_left_alone_and_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rtc._warn_once.cache_clear()
-    monkeypatch.setitem(rtc.SCTP_SOURCES, RTCSctpTransport._transmit, "of another version")
+    upstream.warn_once.cache_clear()
+    monkeypatch.setitem(congestion.SCTP_SOURCES, RTCSctpTransport._transmit, "of another version")
     for _ in range(2):
         sctp = RTCSctpTransport(Wire("server"))  # type: ignore[arg-type]
-        assert not rtc.outlast_losses(sctp)
+        assert not congestion.outlast_losses(sctp)
         assert "_transmit" not in vars(sctp)
     assert len(caplog.records) == 1

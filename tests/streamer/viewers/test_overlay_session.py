@@ -17,7 +17,7 @@ from seekcam.localization.settings import AnalysisSettings
 from seekcam.streamer.hub import HUB
 from seekcam.streamer.served_models import Sides
 from seekcam.streamer.viewers.outputs import MAX_MESSAGE
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
 from seekcam.streamer.webrtc.capture_clock import UNIX_EPOCH_S
 from tests.helpers.peers import Camera, serving, session
 
@@ -164,7 +164,7 @@ async def test_what_a_page_reports_goes_into_the_metrics(client: Client) -> None
 async def test_where_aiortc_is_another_one_the_frames_come_all_the_same_but_nobody_knows_which(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rtc, "HANDLE_RTP_SOURCE", "of another version")
+    monkeypatch.setattr(jitter_buffer, "HANDLE_RTP_SOURCE", "of another version")
     async with session(client, Camera(data.chelsea(), fps=10), mode="overlay") as opened:
         await opened.until(lambda: len(opened.overlays) > 3)
         heads = [HEAD.unpack_from(message) for message in opened.overlays]

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seekcam.streamer.webrtc import encoders as encoding
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer, upstream
 from tests.helpers.rtp_packets import DELTA, START, Collector, packets
 
 
 def test_upstream_is_what_the_adaptation_was_written_for() -> None:
-    assert rtc.source_hash(JitterBuffer) == rtc.JITTER_BUFFER_SOURCE
-    assert rtc.source_hash(RTCRtpReceiver._handle_rtp_packet) == rtc.HANDLE_RTP_SOURCE
+    assert upstream.source_hash(JitterBuffer) == jitter_buffer.JITTER_BUFFER_SOURCE
+    assert upstream.source_hash(RTCRtpReceiver._handle_rtp_packet) == jitter_buffer.HANDLE_RTP_SOURCE
 
 
 @given(sizes=st.lists(st.integers(1, 6), min_size=2, max_size=20))
@@ -74,7 +74,7 @@ def test_a_hole_that_stays_is_skipped_to_the_next_keyframe_and_one_is_asked_for(
     head, _lost, *rest = packets([2, 2, 2], keyframes=False)
     early.add(head)
     early.add(rest[0])
-    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S + 0.01
     for packet in rest[1:]:
         early.add(packet)
     assert early.frames == []  # deltas cannot be decoded after a loss
@@ -116,10 +116,10 @@ def test_a_repeated_packet_does_not_make_a_hole_younger() -> None:
     head, _lost, *rest = packets([2, 1, 1])
     for packet in [head, rest[0]]:
         early.add(packet)
-    early.clock.now = rtc.HOLE_DEADLINE_S - 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S - 0.01
     early.add(rest[0])
     assert early.plis == 0
-    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S + 0.01
     early.add(rest[1])
     assert [f.timestamp for f in early.frames] == [6000]  # the frame behind the hole may have begun in it
 
@@ -226,7 +226,7 @@ def test_after_a_hole_a_keyframe_is_asked_for_before_the_next_frame_is_whole() -
     first, _lost, part, *_ = packets([1, 1, 3])
     early.add(first)
     early.add(part)
-    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S + 0.01
     early.add(part)  # whatever comes next makes the hole overdue
     assert early.plis == 1
 
@@ -234,7 +234,7 @@ def test_after_a_hole_a_keyframe_is_asked_for_before_the_next_frame_is_whole() -
 def test_a_decoder_that_has_caught_up_gets_a_keyframe_before_the_next_frame_is_whole() -> None:
     early = Collector()
     _first, part, other, *_ = packets([1, 3])
-    early.waiting = rtc.MAX_WAITING_FRAMES + 1
+    early.waiting = jitter_buffer.MAX_WAITING_FRAMES + 1
     early.add(part)
     early.waiting = 0
     early.add(other)
@@ -246,7 +246,7 @@ def test_two_holes_that_are_both_overdue_are_skipped_at_once() -> None:
     _, first, _, third, _, fifth, sixth = packets([1] * 7)
     for packet in [first, third, fifth]:
         early.add(packet)
-    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S + 0.01
     early.add(sixth)
     assert [f.timestamp for f in early.frames] == [3000, 18_000]
 
@@ -297,7 +297,7 @@ def test_a_torn_h264_picture_is_dropped_whole_though_its_later_slices_look_like_
         packet._data = START + b"\x65slice"  # type: ignore[attr-defined]
     early.add(head)
     early.add(slice_1)
-    early.clock.now = rtc.HOLE_DEADLINE_S + 0.01
+    early.clock.now = jitter_buffer.HOLE_DEADLINE_S + 0.01
     early.add(slice_1)  # whatever comes next makes the hole overdue
     for packet in [slice_2, *whole]:
         early.add(packet)
@@ -309,7 +309,7 @@ def test_a_decoder_that_is_behind_gets_nothing_until_it_has_caught_up_and_then_a
     frames = packets([1] * 6)
     frames[4]._data = DELTA  # type: ignore[attr-defined]
     early.add(frames[0])
-    early.waiting = rtc.MAX_WAITING_FRAMES + 1
+    early.waiting = jitter_buffer.MAX_WAITING_FRAMES + 1
     early.add(frames[1])
     early.waiting = 1
     early.clock.now = 1.0

@@ -8,7 +8,8 @@ import aioice.ice
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from seekcam.streamer.webrtc import gathering, rtc
+from seekcam.streamer.webrtc import gathering
+from seekcam.streamer.webrtc.closing import close_within
 
 
 async def gathered() -> list[tuple[str, int]]:
@@ -17,7 +18,7 @@ async def gathered() -> list[tuple[str, int]]:
     peer.createDataChannel("any")
     await peer.setLocalDescription(await peer.createOffer())
     lines = peer.localDescription.sdp.split("\r\n")
-    await rtc.close_within(peer)
+    await close_within(peer)
     return [(words[4], int(words[5])) for line in lines if line.startswith("a=candidate:") for words in [line.split()]]
 
 

@@ -14,12 +14,12 @@ from aiortc.rtp import RtpPacket
 from av.video.frame import PictureType
 
 from seekcam.streamer.webrtc import encoders as encoding
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import steady_encoders, upstream
 from seekcam.streamer.webrtc.bitrate import HD, INTERVAL_S, SMALL, VGA
 from tests.helpers.pairs import Greys, pair
 from tests.helpers.rtp_packets import Clock
 
-ENCODERS = {"vp8": rtc.SteadyVp8Encoder, "h264": rtc.SteadyH264Encoder}
+ENCODERS = {"vp8": steady_encoders.SteadyVp8Encoder, "h264": steady_encoders.SteadyH264Encoder}
 DEPAYLOAD = {"vp8": vp8_depayload, "h264": h264_depayload}
 
 
@@ -66,8 +66,8 @@ def coded(request: pytest.FixtureRequest) -> Coded:
 
 
 def test_upstream_is_what_the_encoders_were_written_for() -> None:
-    for thing, known in rtc.SENDER_SOURCES.items():
-        assert rtc.source_hash(thing) == known, thing
+    for thing, known in steady_encoders.SENDER_SOURCES.items():
+        assert upstream.source_hash(thing) == known, thing
 
 
 def test_the_rate_is_that_of_the_size_and_not_upstreams(coded: Coded) -> None:
@@ -174,20 +174,20 @@ async def test_what_the_receiver_says_it_can_take_reaches_the_encoder(monkeypatc
 async def test_an_unknown_upstream_keeps_its_own_encoder(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rtc._warn_once.cache_clear()
-    monkeypatch.setitem(rtc.SENDER_SOURCES, Vp8Encoder, "of another version")
+    upstream.warn_once.cache_clear()
+    monkeypatch.setitem(steady_encoders.SENDER_SOURCES, Vp8Encoder, "of another version")
     async with pair(Greys(), monkeypatch) as peers:
         sender: Any = peers.sender.getSenders()[0]
         await peers.until(lambda: peers.frames)
         assert type(sender._RTCRtpSender__encoder) is Vp8Encoder
     assert [record.name for record in caplog.records if record.levelname == "WARNING"] == [
-        "seekcam.streamer.webrtc.rtc"
+        "seekcam.streamer.webrtc.upstream"
     ]
 
 
 def test_codecs_that_are_kept_elsewhere_are_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    rtc._warn_once.cache_clear()
+    upstream.warn_once.cache_clear()
     other: Any = SimpleNamespace()
-    rtc.prefer_codec(other, "h264")
+    steady_encoders.prefer_codec(other, "h264")
     assert vars(other) == {}
     assert len(caplog.records) == 1

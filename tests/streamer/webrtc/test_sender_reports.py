@@ -14,7 +14,7 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket
 
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer, sender_reports, upstream
 from seekcam.streamer.webrtc.camera_decoder import CameraDecoder
 from tests.helpers.pairs import GREYS, Greys, grey_level, pair
 
@@ -43,7 +43,7 @@ def report(ssrc: int) -> RtcpSrPacket:
 
 
 def test_upstream_is_what_the_adaptation_was_written_for() -> None:
-    assert rtc.source_hash(RTCRtpReceiver._handle_rtcp_packet) == rtc.HANDLE_RTCP_SOURCE
+    assert upstream.source_hash(RTCRtpReceiver._handle_rtcp_packet) == sender_reports.HANDLE_RTCP_SOURCE
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
@@ -55,8 +55,8 @@ async def test_a_frame_has_the_timestamp_of_its_packets_and_each_report_is_told(
     decoder = CameraDecoder(lambda frame, _, rtp: seen.append((rtp, grey_level(frame))), lambda _: None)
 
     def receive(receiver: RTCRtpReceiver) -> None:
-        assert rtc.release_early(receiver, decoder)
-        assert rtc.on_sender_report(receiver, lambda ntp, rtp: told.append((ntp, rtp)))
+        assert jitter_buffer.release_early(receiver, decoder)
+        assert sender_reports.on_sender_report(receiver, lambda ntp, rtp: told.append((ntp, rtp)))
 
     try:
         async with pair(Greys(), monkeypatch, codec, receive) as peers:
@@ -74,7 +74,7 @@ async def test_reports_about_retransmissions_are_left_out_and_upstream_has_its_o
     made, told = receiver(), list[tuple[int, int]]()
     encoding = RTCRtpDecodingParameters(ssrc=1, payloadType=96, rtx=RTCRtpRtxParameters(ssrc=2))
     await made.receive(RTCRtpReceiveParameters(codecs=[VP8], encodings=[encoding]))
-    assert rtc.on_sender_report(made, lambda ntp, rtp: told.append((ntp, rtp)))
+    assert sender_reports.on_sender_report(made, lambda ntp, rtp: told.append((ntp, rtp)))
     for ssrc in (1, 2):
         await made._handle_rtcp_packet(report(ssrc))
     stats = await made.getStats()
@@ -86,11 +86,11 @@ async def test_reports_about_retransmissions_are_left_out_and_upstream_has_its_o
 async def test_an_unknown_upstream_is_left_alone_and_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rtc._warn_once.cache_clear()
+    upstream.warn_once.cache_clear()
     made, told = receiver(), list[int]()
-    monkeypatch.setattr(rtc, "HANDLE_RTCP_SOURCE", "of another version")
+    monkeypatch.setattr(sender_reports, "HANDLE_RTCP_SOURCE", "of another version")
     for _ in range(2):
-        assert not rtc.on_sender_report(made, lambda ntp, _: told.append(ntp))
+        assert not sender_reports.on_sender_report(made, lambda ntp, _: told.append(ntp))
     await made._handle_rtcp_packet(report(1))
     assert told == []
     assert len(caplog.records) == 1

@@ -17,7 +17,7 @@ from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
 from tests.helpers import relay
 from tests.helpers.relay import LOSSY
 from tests.helpers.rtp_packets import DELTA, KEY, Collector
@@ -98,7 +98,9 @@ def test_frames_do_not_age_before_the_decoder_and_come_again_after_a_blackout(se
     released = Wire(seed, path, dark).run(8.0)
     # Two holes may follow one another. A frame that the dark tore may be made whole behind it, however old.
     ages = [when - captured for when, captured in released if not dark[0] - 0.1 < captured < dark[0]]
-    assert max(ages) < DELAY_S + path.jitter + 2 * rtc.HOLE_DEADLINE_S + 0.1, "longer than holes may stay open"
+    assert max(ages) < DELAY_S + path.jitter + 2 * jitter_buffer.HOLE_DEADLINE_S + 0.1, (
+        "longer than holes may stay open"
+    )
     assert [captured for _, captured in released] == sorted({captured for _, captured in released})
     # A keyframe of twelve packets may be lost again and again: the next test counts how often that takes long.
     assert recovery(released, dark) < 2.0

@@ -21,8 +21,9 @@ from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtpPacket, wrap_rtx
 
 from seekcam.streamer.webrtc import encoders as encoding
-from seekcam.streamer.webrtc import rtc
+from seekcam.streamer.webrtc import jitter_buffer
 from seekcam.streamer.webrtc.camera_decoder import CameraDecoder
+from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers.rtp_packets import DELTA, KEY
 
 VIDEO = RTCRtpCodecParameters("video/VP8", clockRate=90_000, payloadType=96)
@@ -67,7 +68,7 @@ def vp8_packets(count: int) -> list[RtpPacket]:
 async def test_a_packet_repaired_by_rtx_brings_every_frame_behind_it_to_the_decoder() -> None:
     """The frames that come out together go in order and as VP8, though an RTX packet brought them out."""
     early = receiver()
-    assert rtc.release_early(early)
+    assert jitter_buffer.release_early(early)
     encoding = RTCRtpDecodingParameters(ssrc=1, payloadType=96, rtx=RTCRtpRtxParameters(ssrc=2))
     await early.receive(RTCRtpReceiveParameters(codecs=[VIDEO, REPAIR], encodings=[encoding]))
     sent = vp8_packets(6)
@@ -107,19 +108,21 @@ def keyframe(number: int) -> RtpPacket:
 @pytest.mark.parametrize("own", [False, True])
 async def test_the_queue_before_a_slow_decoder_stays_short(own: bool) -> None:
     early, slow = receiver(), Slow()
-    assert rtc.release_early(early, slow if own else None)
+    assert jitter_buffer.release_early(early, slow if own else None)
     inner: Any = early
     inner._RTCRtpReceiver__codecs = {96: VIDEO}
     inner._RTCRtpReceiver__decoder_thread = object()  # one that never takes a frame
     for number in range(100):
         await early._handle_rtp_packet(keyframe(number), 0)
     upstream = inner._RTCRtpReceiver__decoder_queue.qsize()
-    assert (slow.waiting(), upstream) == ((rtc.MAX_WAITING_FRAMES + 1, 0) if own else (0, rtc.MAX_WAITING_FRAMES + 1))
+    assert (slow.waiting(), upstream) == (
+        (jitter_buffer.MAX_WAITING_FRAMES + 1, 0) if own else (0, jitter_buffer.MAX_WAITING_FRAMES + 1)
+    )
 
 
 async def test_nothing_waits_for_a_decoder_that_has_ended() -> None:
     early = receiver()
-    assert rtc.release_early(early)
+    assert jitter_buffer.release_early(early)
     inner: Any = early
     inner._RTCRtpReceiver__codecs = {96: VIDEO}
     await early._handle_rtp_packet(keyframe(0), 0)  # its thread has not begun, as after a goodbye
@@ -128,7 +131,7 @@ async def test_nothing_waits_for_a_decoder_that_has_ended() -> None:
 
 async def test_a_decoder_of_ones_own_that_failed_gets_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
     early, slow, asked = receiver(), Slow(), list[int]()
-    assert rtc.release_early(early, slow)
+    assert jitter_buffer.release_early(early, slow)
     inner: Any = early
     inner._RTCRtpReceiver__codecs = {96: VIDEO}
 
@@ -152,11 +155,11 @@ async def test_an_unknown_upstream_keeps_its_own_buffer(monkeypatch: pytest.Monk
     inner: Any = receiver()
     stock = inner._RTCRtpReceiver__jitter_buffer
     with monkeypatch.context() as patch:
-        patch.setattr(rtc, "HANDLE_RTP_SOURCE", "of another version")
-        assert not rtc.release_early(inner)
+        patch.setattr(jitter_buffer, "HANDLE_RTP_SOURCE", "of another version")
+        assert not jitter_buffer.release_early(inner)
     assert inner._RTCRtpReceiver__jitter_buffer is stock
     inner._RTCRtpReceiver__jitter_buffer = other = Other(capacity=512)
-    assert not rtc.release_early(inner)
+    assert not jitter_buffer.release_early(inner)
     assert inner._RTCRtpReceiver__jitter_buffer is other
 
 
@@ -190,7 +193,7 @@ async def test_a_connection_that_cannot_be_closed_still_tells_its_listeners(
 
     with monkeypatch.context() as patch:
         patch.setattr(peer, "close", close)
-        await rtc.close_within(peer, 0.05)
+        await close_within(peer, 0.05)
     assert states == ["closed"]
-    await rtc.close_within(peer)
+    await close_within(peer)
     assert states == ["closed"]
