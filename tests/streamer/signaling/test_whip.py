@@ -9,14 +9,13 @@ from pathlib import Path
 
 import av
 import pytest
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
 from pydantic import SecretStr
 from skimage import data
 
 from seekcam.streamer.signaling import sessions as signaling
 from seekcam.streamer.signaling import whip
-from seekcam.streamer.webrtc.closing import close_within
 from tests.helpers.certificates import self_signed
 from tests.helpers.peers import Camera, serving
 from tests.helpers.whip_peers import SDP, TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until
@@ -24,12 +23,6 @@ from tests.helpers.whip_peers import SDP, TRICKLE, Client, connect, hub_of, is_e
 OTHER_SITE = {"Origin": "https://dashboard.example"}
 TOKEN = "open sesame"
 CATS = {"tabby", "tiger cat", "Egyptian cat", "Persian cat", "Siamese cat", "lynx"}
-
-
-@pytest.fixture
-async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
-    async with serving(default_model_path, tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -43,20 +36,6 @@ async def turning(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Cli
     turn = {"ice_server": ("turn:127.0.0.1:3478",), "ice_username": "guest", "ice_credential": SecretStr("pass")}
     async with serving(default_model_path, tmp_path, token=SecretStr(TOKEN), **turn) as opened:
         yield opened
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[RTCPeerConnection]:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    yield connection
-    await close_within(connection)
-
-
-@pytest.fixture
-async def player() -> AsyncIterator[RTCPeerConnection]:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    yield connection
-    await close_within(connection)
 
 
 async def test_video_goes_in_by_whip_and_comes_back_annotated_by_whep(

@@ -3,36 +3,14 @@
 import json
 import random
 import re
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender
 from skimage import data
 
 from seekcam.streamer.webrtc.closing import close_within
-from tests.helpers.peers import Camera, serving
+from tests.helpers.peers import Camera
 from tests.helpers.whip_peers import TRICKLE, Client, connect, hub_of, is_empty, offer_of, post, status_of, until
-
-
-@pytest.fixture
-async def client(tmp_path: Path, default_model_path: Path) -> AsyncIterator[Client]:
-    async with serving(default_model_path, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def peer() -> AsyncIterator[RTCPeerConnection]:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    yield connection
-    await close_within(connection)
-
-
-@pytest.fixture
-async def player() -> AsyncIterator[RTCPeerConnection]:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    yield connection
-    await close_within(connection)
 
 
 def only_codec(sdp: str) -> str:
